@@ -1,0 +1,1 @@
+//! The JetStream adapter; the only crate that names async-nats.

@@ -1,0 +1,1 @@
+//! The wire contracts: generated messages, typed subjects, stream topology as data.

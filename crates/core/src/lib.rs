@@ -1,0 +1,1 @@
+//! Every decision, pure: values and the time in, values out.

@@ -1,0 +1,1 @@
+//! The client of 1Password's Events API: requests, pages, tokens, errors.

@@ -1,0 +1,1 @@
+//! How a service lives: configuration, telemetry, health, metrics, signals, shutdown.

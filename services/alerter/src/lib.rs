@@ -1,0 +1,1 @@
+//! Watches every chain and says why it is silent.

@@ -1,0 +1,1 @@
+//! Polls 1Password and publishes raw pages.

@@ -1,0 +1,1 @@
+//! Delivers events to files and object stores, each exactly once.

@@ -1,0 +1,1 @@
+//! Turns raw pages into validated, enriched events.

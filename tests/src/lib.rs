@@ -1,0 +1,1 @@
+//! End-to-end tests: real binaries, a real nats-server, the simulator.
