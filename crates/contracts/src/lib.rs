@@ -1,1 +1,30 @@
-//! The wire contracts: generated messages, typed subjects, stream topology as data.
+//! The wire contracts: generated messages, identifiers, typed subjects, stream topology as data.
+//!
+//! Everything two services must agree on stands here and nothing else: what a message holds ([`page`], [`event`], …, generated
+//! from `proto/`), what things are called ([`id`]), where messages travel ([`subject`]) and how streams and consumers are
+//! configured ([`topology`]). No I/O, no decisions.
+
+pub mod id;
+pub mod subject;
+pub mod topology;
+
+pub use id::{Chain, Feed, InvalidSourceId, LogType, SourceId, UnknownFeed};
+
+macro_rules! contract {
+    ($noun:ident, $doc:literal) => {
+        #[doc = $doc]
+        pub mod $noun {
+            #![expect(missing_docs, reason = "generated; prost copies the comments of the .proto files where there are any")]
+            #![expect(clippy::pedantic, reason = "generated")]
+            include!(concat!(env!("OUT_DIR"), "/latchkey.", stringify!($noun), ".v1.rs"));
+        }
+    };
+}
+
+contract!(alert, "Transitions of alerts: stream ALERTS.");
+contract!(checkpoint, "Proofs of polling: stream CHECKPOINTS.");
+contract!(delivery, "Progress of sinks: stream DELIVERIES.");
+contract!(event, "Normalized events: stream EVENTS.");
+contract!(page, "Raw pages: stream PAGES.");
+contract!(rejection, "Refused items: stream REJECTIONS.");
+contract!(task, "Polling duties: stream TASKS.");

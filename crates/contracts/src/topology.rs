@@ -1,0 +1,187 @@
+//! Streams and consumers as data: what must exist on the server, and why it is shaped so.
+//!
+//! The bus creates what is missing and refuses to start on any difference; nothing is ever deleted or reconfigured behind the
+//! operator's back. Retention is by limits everywhere: interest retention drops what nobody consumes yet, and work queues allow
+//! one reader and no replay.
+
+use std::time::Duration;
+
+/// What happens to a publish when a stream is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Discard {
+    /// The oldest messages go.
+    Old,
+    /// The publish is refused, and its sender waits: nothing unread is lost.
+    New,
+}
+
+/// One stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// The stream's name.
+    pub name: &'static str,
+    /// What people should know who meet it in a tool.
+    pub description: &'static str,
+    /// The subjects it captures.
+    pub subjects: &'static [&'static str],
+    /// How long messages live; `None` for ever.
+    pub max_age: Option<Duration>,
+    /// Messages kept per subject; `None` without bound.
+    pub max_messages_per_subject: Option<i64>,
+    /// Share of [`Limits::max_bytes`] that this stream may fill, in per cent.
+    pub share: u8,
+    /// What happens when it is full.
+    pub discard: Discard,
+    /// How long a `Nats-Msg-Id` is remembered. The server keeps about 200 bytes per id.
+    pub duplicate_window: Duration,
+}
+
+/// The bound on what all streams together may store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes over all streams.
+    pub max_bytes: i64,
+    /// Copies of each stream: 1, or 3 on a cluster.
+    pub replicas: usize,
+}
+
+impl Default for Limits {
+    /// 16 GiB on one server: about fifty million events in PAGES and as many in EVENTS.
+    fn default() -> Self {
+        Self { max_bytes: 16 << 30, replicas: 1 }
+    }
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Raw pages: the replay buffer and the checkpoint of every chain. Discards new, so unread pages are never evicted.
+pub const PAGES: Stream = Stream {
+    name: "PAGES",
+    description: "Raw pages of 1Password's Events API, byte-exact; the newest of a chain is its checkpoint",
+    subjects: &["latchkey.v1.page.*.*"],
+    max_age: Some(Duration::from_secs(7 * 24 * 60 * 60)),
+    max_messages_per_subject: None,
+    share: 40,
+    discard: Discard::New,
+    duplicate_window: Duration::from_secs(120),
+};
+
+/// Proofs of polling, one per chain. A stream of its own, so that a full PAGES still lets a fetcher say that it is stuck, and so
+/// that the sequences of PAGES are those of pages alone (docs/adr/0001).
+pub const CHECKPOINTS: Stream = Stream {
+    name: "CHECKPOINTS",
+    description: "Outcome of the last turn of each chain",
+    subjects: &["latchkey.v1.checkpoint.*.*"],
+    max_age: None,
+    max_messages_per_subject: Some(1),
+    share: 2,
+    discard: Discard::Old,
+    duplicate_window: Duration::from_secs(120),
+};
+
+/// Polling duties, one per chain and kind.
+pub const TASKS: Stream = Stream {
+    name: "TASKS",
+    description: "One message per chain; a delayed nak is the schedule",
+    subjects: &["latchkey.v1.task.*.*.*"],
+    max_age: None,
+    max_messages_per_subject: Some(1),
+    share: 2,
+    discard: Discard::New,
+    duplicate_window: Duration::from_secs(120),
+};
+
+/// Normalized events. The duplicate window outlasts the longest redelivery: `ack_wait` of [`NORMALIZER`] many times over.
+pub const EVENTS: Stream = Stream {
+    name: "EVENTS",
+    description: "Validated, enriched events in batches of one page",
+    subjects: &["latchkey.v1.event.*.*.*"],
+    max_age: Some(Duration::from_secs(7 * 24 * 60 * 60)),
+    max_messages_per_subject: None,
+    share: 46,
+    discard: Discard::New,
+    duplicate_window: Duration::from_secs(20 * 60),
+};
+
+/// Items that validation refused, with their bytes.
+pub const REJECTIONS: Stream = Stream {
+    name: "REJECTIONS",
+    description: "Items refused by validation: path, rule, raw bytes",
+    subjects: &["latchkey.v1.rejection.*.*"],
+    max_age: Some(Duration::from_secs(30 * 24 * 60 * 60)),
+    max_messages_per_subject: None,
+    share: 6,
+    discard: Discard::New,
+    duplicate_window: Duration::from_secs(20 * 60),
+};
+
+/// Progress of each sink.
+pub const DELIVERIES: Stream = Stream {
+    name: "DELIVERIES",
+    description: "Plan and commit of each sink",
+    subjects: &["latchkey.v1.delivery.*"],
+    max_age: None,
+    max_messages_per_subject: Some(1),
+    share: 2,
+    discard: Discard::Old,
+    duplicate_window: Duration::from_secs(120),
+};
+
+/// Transitions of alerts: history, and the state of each alert in its last message.
+pub const ALERTS: Stream = Stream {
+    name: "ALERTS",
+    description: "Alerts raised and resolved",
+    subjects: &["latchkey.v1.alert.*.*.*"],
+    max_age: None,
+    max_messages_per_subject: Some(64),
+    share: 2,
+    discard: Discard::Old,
+    duplicate_window: Duration::from_secs(120),
+};
+
+/// Every stream of the system.
+pub const STREAMS: [Stream; 7] = [PAGES, CHECKPOINTS, TASKS, EVENTS, REJECTIONS, DELIVERIES, ALERTS];
+
+/// One durable pull consumer with explicit acknowledgement and unlimited deliveries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Consumer {
+    /// The consumer's durable name.
+    pub name: &'static str,
+    /// The stream it reads.
+    pub stream: &'static str,
+    /// How long a delivery may stay unanswered before it goes to somebody else: the lease.
+    pub ack_wait: Duration,
+    /// Deliveries that may be open at once, over all readers.
+    pub max_ack_pending: i64,
+}
+
+/// The fetchers' shared duty list. Every chain is always either in work or sleeping in a delayed nak, hence pending: the bound on
+/// pending deliveries is the bound on chains.
+pub const FETCHER: Consumer =
+    Consumer { name: "fetcher", stream: TASKS.name, ack_wait: Duration::from_secs(30), max_ack_pending: 100_000 };
+
+/// The normalizers' shared reader of pages.
+pub const NORMALIZER: Consumer = Consumer { name: "normalizer", stream: PAGES.name, ack_wait: MINUTE, max_ack_pending: 256 };
+
+/// The notifiers' shared reader of alerts.
+pub const NOTIFIER: Consumer = Consumer { name: "notifier", stream: ALERTS.name, ack_wait: MINUTE, max_ack_pending: 256 };
+
+/// Every durable consumer of the system. Sinks have none: their progress is in DELIVERIES (docs/adr/0002).
+pub const CONSUMERS: [Consumer; 3] = [FETCHER, NORMALIZER, NOTIFIER];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_streams_share_exactly_what_there_is() {
+        assert_eq!(STREAMS.iter().map(|stream| u32::from(stream.share)).sum::<u32>(), 100);
+    }
+
+    #[test]
+    fn the_duplicate_window_outlasts_redelivery() {
+        assert!(EVENTS.duplicate_window >= NORMALIZER.ack_wait * 10);
+        assert!(REJECTIONS.duplicate_window >= NORMALIZER.ack_wait * 10);
+        assert!(PAGES.max_age.unwrap() > EVENTS.duplicate_window);
+    }
+}
