@@ -13,9 +13,14 @@ pub use id::{Chain, Feed, InvalidSourceId, LogType, SourceId, UnknownFeed};
 macro_rules! contract {
     ($noun:ident, $doc:literal) => {
         #[doc = $doc]
+        #[allow(
+            missing_docs,
+            clippy::all,
+            clippy::pedantic,
+            clippy::allow_attributes,
+            reason = "generated: which of these apply differs by message"
+        )]
         pub mod $noun {
-            #![expect(missing_docs, reason = "generated; prost copies the comments of the .proto files where there are any")]
-            #![expect(clippy::pedantic, reason = "generated")]
             include!(concat!(env!("OUT_DIR"), "/latchkey.", stringify!($noun), ".v1.rs"));
         }
     };

@@ -52,18 +52,16 @@ impl Default for Limits {
     }
 }
 
-const MINUTE: Duration = Duration::from_secs(60);
-
 /// Raw pages: the replay buffer and the checkpoint of every chain. Discards new, so unread pages are never evicted.
 pub const PAGES: Stream = Stream {
     name: "PAGES",
     description: "Raw pages of 1Password's Events API, byte-exact; the newest of a chain is its checkpoint",
     subjects: &["latchkey.v1.page.*.*"],
-    max_age: Some(Duration::from_secs(7 * 24 * 60 * 60)),
+    max_age: Some(Duration::from_hours(7 * 24)),
     max_messages_per_subject: None,
     share: 40,
     discard: Discard::New,
-    duplicate_window: Duration::from_secs(120),
+    duplicate_window: Duration::from_mins(2),
 };
 
 /// Proofs of polling, one per chain. A stream of its own, so that a full PAGES still lets a fetcher say that it is stuck, and so
@@ -76,7 +74,7 @@ pub const CHECKPOINTS: Stream = Stream {
     max_messages_per_subject: Some(1),
     share: 2,
     discard: Discard::Old,
-    duplicate_window: Duration::from_secs(120),
+    duplicate_window: Duration::from_mins(2),
 };
 
 /// Polling duties, one per chain and kind.
@@ -88,7 +86,7 @@ pub const TASKS: Stream = Stream {
     max_messages_per_subject: Some(1),
     share: 2,
     discard: Discard::New,
-    duplicate_window: Duration::from_secs(120),
+    duplicate_window: Duration::from_mins(2),
 };
 
 /// Normalized events. The duplicate window outlasts the longest redelivery: `ack_wait` of [`NORMALIZER`] many times over.
@@ -96,11 +94,11 @@ pub const EVENTS: Stream = Stream {
     name: "EVENTS",
     description: "Validated, enriched events in batches of one page",
     subjects: &["latchkey.v1.event.*.*.*"],
-    max_age: Some(Duration::from_secs(7 * 24 * 60 * 60)),
+    max_age: Some(Duration::from_hours(7 * 24)),
     max_messages_per_subject: None,
     share: 46,
     discard: Discard::New,
-    duplicate_window: Duration::from_secs(20 * 60),
+    duplicate_window: Duration::from_mins(20),
 };
 
 /// Items that validation refused, with their bytes.
@@ -108,11 +106,11 @@ pub const REJECTIONS: Stream = Stream {
     name: "REJECTIONS",
     description: "Items refused by validation: path, rule, raw bytes",
     subjects: &["latchkey.v1.rejection.*.*"],
-    max_age: Some(Duration::from_secs(30 * 24 * 60 * 60)),
+    max_age: Some(Duration::from_hours(30 * 24)),
     max_messages_per_subject: None,
     share: 6,
     discard: Discard::New,
-    duplicate_window: Duration::from_secs(20 * 60),
+    duplicate_window: Duration::from_mins(20),
 };
 
 /// Progress of each sink.
@@ -124,7 +122,7 @@ pub const DELIVERIES: Stream = Stream {
     max_messages_per_subject: Some(1),
     share: 2,
     discard: Discard::Old,
-    duplicate_window: Duration::from_secs(120),
+    duplicate_window: Duration::from_mins(2),
 };
 
 /// Transitions of alerts: history, and the state of each alert in its last message.
@@ -136,7 +134,7 @@ pub const ALERTS: Stream = Stream {
     max_messages_per_subject: Some(64),
     share: 2,
     discard: Discard::Old,
-    duplicate_window: Duration::from_secs(120),
+    duplicate_window: Duration::from_mins(2),
 };
 
 /// Every stream of the system.
@@ -161,10 +159,12 @@ pub const FETCHER: Consumer =
     Consumer { name: "fetcher", stream: TASKS.name, ack_wait: Duration::from_secs(30), max_ack_pending: 100_000 };
 
 /// The normalizers' shared reader of pages.
-pub const NORMALIZER: Consumer = Consumer { name: "normalizer", stream: PAGES.name, ack_wait: MINUTE, max_ack_pending: 256 };
+pub const NORMALIZER: Consumer =
+    Consumer { name: "normalizer", stream: PAGES.name, ack_wait: Duration::from_mins(1), max_ack_pending: 256 };
 
 /// The notifiers' shared reader of alerts.
-pub const NOTIFIER: Consumer = Consumer { name: "notifier", stream: ALERTS.name, ack_wait: MINUTE, max_ack_pending: 256 };
+pub const NOTIFIER: Consumer =
+    Consumer { name: "notifier", stream: ALERTS.name, ack_wait: Duration::from_mins(1), max_ack_pending: 256 };
 
 /// Every durable consumer of the system. Sinks have none: their progress is in DELIVERIES (docs/adr/0002).
 pub const CONSUMERS: [Consumer; 3] = [FETCHER, NORMALIZER, NOTIFIER];

@@ -1,0 +1,148 @@
+//! Shared work: messages of a durable consumer, each answered explicitly.
+
+use std::{marker::PhantomData, time::Duration};
+
+use async_nats::jetstream::{self, AckKind, consumer::pull};
+use futures::StreamExt;
+use jiff::Timestamp;
+use latchkey_contracts::topology::Consumer;
+use opentelemetry::Context;
+
+use crate::{
+    connect::Bus,
+    error::{Error, Undecodable},
+    healing::Pause,
+    stored::timestamp,
+    trace,
+    wire::Wire,
+};
+
+/// How often the server must show a sign of life while there is nothing to deliver.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// How long one pull request stands at the server.
+const EXPIRES: Duration = Duration::from_secs(30);
+
+/// One delivery. Unanswered, it goes to somebody else after the consumer's `ack_wait`.
+pub struct Delivered<T> {
+    /// Sequence in the stream.
+    pub sequence: u64,
+    /// When the server stored it.
+    pub published_at: Timestamp,
+    /// How often it has been delivered, this time included.
+    pub deliveries: u64,
+    /// The subject it was published on.
+    pub subject: String,
+    /// The message, or why it is none; such a one is [`Delivered::term`]inated after it has been put on record.
+    pub message: Result<T, Undecodable>,
+    /// The payload as it came.
+    pub payload: bytes::Bytes,
+    /// The trace it belongs to.
+    pub context: Context,
+    acker: jetstream::message::Acker,
+}
+
+impl<T> Delivered<T> {
+    /// Done. Waits until the server knows, because an unconfirmed acknowledgement is silently lost while disconnected.
+    pub async fn ack(&self) -> Result<(), Error> {
+        let answer = self.acker.double_ack().await;
+        answer.map_err(|error| Error::unavailable("acknowledging a message", error))
+    }
+
+    /// Deliver it again after `delay`.
+    pub async fn nak(&self, delay: Duration) -> Result<(), Error> {
+        let answer = self.acker.double_ack_with(AckKind::Nak(Some(delay))).await;
+        answer.map_err(|error| Error::unavailable("handing a message back", error))
+    }
+
+    /// Still at it: the lease starts anew.
+    pub async fn progress(&self) -> Result<(), Error> {
+        let answer = self.acker.ack_with(AckKind::Progress).await;
+        answer.map_err(|error| Error::unavailable("extending a lease", error))
+    }
+
+    /// Never deliver it again.
+    pub async fn term(&self) -> Result<(), Error> {
+        let answer = self.acker.double_ack_with(AckKind::Term).await;
+        answer.map_err(|error| Error::unavailable("terminating a message", error))
+    }
+}
+
+/// The deliveries of a durable consumer to this process.
+pub struct Deliveries<T> {
+    bus: Bus,
+    consumer: Consumer,
+    /// Messages held here while their lease runs: few, because the lease of a waiting message runs too.
+    prefetch: usize,
+    messages: Option<pull::Stream>,
+    pause: Pause,
+    kind: PhantomData<fn() -> T>,
+}
+
+impl<T: Wire> Deliveries<T> {
+    pub(crate) async fn open(bus: &Bus, consumer: Consumer, prefetch: usize) -> Result<Self, Error> {
+        let messages = Some(pull(bus, consumer, prefetch).await?);
+        Ok(Self { bus: bus.clone(), consumer, prefetch, messages, pause: Pause::default(), kind: PhantomData })
+    }
+
+    /// The next delivery. Waits over disconnections and server restarts; errs only if the consumer no longer exists.
+    ///
+    /// Cancel-safe: a delivery is either returned or still here.
+    pub async fn next(&mut self) -> Result<Delivered<T>, Error> {
+        loop {
+            self.pause.wait().await;
+            let messages = match &mut self.messages {
+                Some(messages) => messages,
+                empty => match pull(&self.bus, self.consumer, self.prefetch).await {
+                    Ok(messages) => empty.insert(messages),
+                    Err(error) if error.is_transient() => {
+                        self.pause.lengthen();
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                },
+            };
+            match messages.next().await {
+                Some(Ok(message)) => {
+                    self.pause.clear();
+                    return delivered(message);
+                }
+                Some(Err(error)) => {
+                    tracing::debug!(consumer = self.consumer.name, %error, "pulling failed; trying again");
+                    self.pause.lengthen();
+                }
+                None => {
+                    self.messages = None;
+                    self.pause.lengthen();
+                }
+            }
+        }
+    }
+}
+
+async fn pull(bus: &Bus, consumer: Consumer, prefetch: usize) -> Result<pull::Stream, Error> {
+    let failed =
+        |error: &dyn std::fmt::Display| Error::unavailable("pulling messages", format!("{}: {error}", consumer.name));
+    let handle: jetstream::consumer::PullConsumer =
+        bus.jetstream.get_consumer_from_stream(consumer.name, consumer.stream).await.map_err(|error| failed(&error))?;
+    let messages =
+        handle.stream().max_messages_per_batch(prefetch).heartbeat(HEARTBEAT).expires(EXPIRES).messages().await;
+    messages.map_err(|error| failed(&error))
+}
+
+fn delivered<T: Wire>(message: jetstream::Message) -> Result<Delivered<T>, Error> {
+    let info = message.info().map_err(|error| Error::unavailable("reading a delivery's address", error))?;
+    let (sequence, published_at) = (info.stream_sequence, timestamp(info.published));
+    let deliveries = u64::try_from(info.delivered).unwrap_or(1);
+    let (message, acker) = message.split();
+    Ok(Delivered {
+        sequence,
+        published_at,
+        deliveries,
+        subject: message.subject.to_string(),
+        message: T::from_payload(message.payload.clone()),
+        payload: message.payload,
+        context: trace::extract(message.headers.as_ref()),
+        acker,
+    })
+}

@@ -1,0 +1,107 @@
+//! What can go wrong between a service and JetStream.
+//!
+//! Answers of the server that a caller decides on (conflict, full, unknown) are no errors: they are [`crate::Publication`].
+
+use latchkey_contracts::topology;
+
+/// A call to the bus that gave no usable answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No server accepted a connection within the bound.
+    #[error(
+        "no connection to NATS at {servers} within {seconds} s: {reason}; check the address and that the server runs"
+    )]
+    Connect {
+        /// Addresses without user names or passwords.
+        servers: String,
+        /// The bound.
+        seconds: u64,
+        /// What the last attempt said.
+        reason: String,
+    },
+    /// The configuration of the connection itself is unusable.
+    #[error("NATS settings: {0}")]
+    Settings(String),
+    /// The server is older than the features this system relies on; older servers ignore them silently.
+    #[error("nats-server {found} is too old: {required} or later is needed")]
+    Version {
+        /// What the server says it is.
+        found: String,
+        /// The oldest usable version.
+        required: &'static str,
+    },
+    /// A stream or consumer exists with another configuration than this version wants.
+    #[error(
+        "{object} has drifted: {field} is {have} and should be {want}; change it with the nats tool or choose matching settings (nothing was modified)"
+    )]
+    Drift {
+        /// Such as "stream PAGES".
+        object: String,
+        /// The differing setting.
+        field: &'static str,
+        /// The value this version wants.
+        want: String,
+        /// The value on the server.
+        have: String,
+    },
+    /// A stored message is not what its subject promises.
+    #[error("message {sequence} of stream {stream} cannot be decoded: {source}")]
+    Undecodable {
+        /// The stream.
+        stream: &'static str,
+        /// The message's sequence.
+        sequence: u64,
+        /// Why.
+        source: Undecodable,
+    },
+    /// The server did not answer, answered with an error or the connection broke. Worth retrying.
+    #[error("{action} failed: {reason}")]
+    Unavailable {
+        /// What was asked.
+        action: &'static str,
+        /// What came back.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// Whether the same call may succeed later without anybody's help.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::Unavailable { .. })
+    }
+
+    pub(crate) fn unavailable(action: &'static str, reason: impl std::fmt::Display) -> Self {
+        Self::Unavailable { action, reason: reason.to_string() }
+    }
+
+    /// A stored page whose content makes no sense to its reader.
+    #[must_use]
+    pub fn unreadable_page(sequence: u64) -> Self {
+        Self::undecodable(&topology::PAGES, sequence, Undecodable::Content)
+    }
+
+    pub(crate) fn undecodable(stream: &topology::Stream, sequence: u64, source: Undecodable) -> Self {
+        Self::Undecodable { stream: stream.name, sequence, source }
+    }
+}
+
+/// Bytes that are not the message their subject promises.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Undecodable {
+    /// Not the expected protobuf message.
+    #[error("not the expected protobuf message: {0}")]
+    Protobuf(#[from] prost::DecodeError),
+    /// The compressed payload is damaged.
+    #[error("damaged zstd payload")]
+    Compression,
+    /// The message is well formed and holds an impossible value.
+    #[error("a field holds an impossible value")]
+    Content,
+    /// Decompression would pass the bound.
+    #[error("larger than {limit} bytes when decompressed")]
+    TooLarge {
+        /// The bound in bytes.
+        limit: u64,
+    },
+}

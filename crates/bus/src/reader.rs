@@ -1,0 +1,123 @@
+//! Reading a stream in order without answering: for sinks, which keep their own progress, and for watchers.
+
+use std::marker::PhantomData;
+
+use async_nats::jetstream::consumer::{DeliverPolicy, pull};
+use futures::StreamExt;
+use jiff::Timestamp;
+use latchkey_contracts::topology::Stream;
+use opentelemetry::Context;
+
+use crate::{
+    connect::Bus,
+    error::{Error, Undecodable},
+    healing::Pause,
+    stored::timestamp,
+    trace,
+    wire::Wire,
+};
+
+/// One message read in order.
+#[derive(Debug)]
+pub struct Item<T> {
+    /// Sequence in the stream.
+    pub sequence: u64,
+    /// When the server stored it.
+    pub published_at: Timestamp,
+    /// The subject it was published on.
+    pub subject: String,
+    /// The message, or why it is none.
+    pub message: Result<T, Undecodable>,
+    /// The trace it belongs to.
+    pub context: Context,
+    /// Messages behind this one when it was sent; 0 at the stream's end.
+    pub pending: u64,
+}
+
+/// Where reading begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum From {
+    Sequence(u64),
+    LastPerSubject,
+}
+
+/// Messages of a stream, each once and in order, also over reconnections and restarts of the server.
+pub struct Reader<T> {
+    bus: Bus,
+    stream: Stream,
+    from: From,
+    messages: Option<pull::Ordered>,
+    pause: Pause,
+    kind: PhantomData<fn() -> T>,
+}
+
+impl<T: Wire> Reader<T> {
+    pub(crate) async fn open(bus: &Bus, stream: Stream, from: From) -> Result<Self, Error> {
+        let messages = Some(read(bus, &stream, from).await?);
+        Ok(Self { bus: bus.clone(), stream, from, messages, pause: Pause::default(), kind: PhantomData })
+    }
+
+    /// The next message; waits for one to be published.
+    ///
+    /// Cancel-safe: a message is either returned or still here.
+    pub async fn next(&mut self) -> Result<Item<T>, Error> {
+        loop {
+            self.pause.wait().await;
+            let messages = match &mut self.messages {
+                Some(messages) => messages,
+                empty => match read(&self.bus, &self.stream, self.from).await {
+                    Ok(messages) => empty.insert(messages),
+                    Err(error) if error.is_transient() => {
+                        self.pause.lengthen();
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                },
+            };
+            match messages.next().await {
+                Some(Ok(message)) => {
+                    self.pause.clear();
+                    let item = item(&message)?;
+                    self.from = From::Sequence(item.sequence + 1);
+                    return Ok(item);
+                }
+                // The ordered consumer heals from some errors by itself and not from others; a fresh one heals from all.
+                Some(Err(error)) => {
+                    tracing::debug!(stream = self.stream.name, %error, "reading failed; starting again");
+                    self.messages = None;
+                    self.pause.lengthen();
+                }
+                None => {
+                    self.messages = None;
+                    self.pause.lengthen();
+                }
+            }
+        }
+    }
+}
+
+async fn read(bus: &Bus, stream: &Stream, from: From) -> Result<pull::Ordered, Error> {
+    let failed =
+        |error: &dyn std::fmt::Display| Error::unavailable("reading a stream", format!("{}: {error}", stream.name));
+    let config = pull::OrderedConfig {
+        deliver_policy: match from {
+            From::Sequence(sequence) => DeliverPolicy::ByStartSequence { start_sequence: sequence.max(1) },
+            From::LastPerSubject => DeliverPolicy::LastPerSubject,
+        },
+        ..pull::OrderedConfig::default()
+    };
+    let consumer = bus.stream(stream).await?.create_consumer(config).await.map_err(|error| failed(&error))?;
+    consumer.messages().await.map_err(|error| failed(&error))
+}
+
+fn item<T: Wire>(message: &async_nats::jetstream::Message) -> Result<Item<T>, Error> {
+    let info = message.info().map_err(|error| Error::unavailable("reading a message's address", error))?;
+    Ok(Item {
+        sequence: info.stream_sequence,
+        published_at: timestamp(info.published),
+        pending: info.pending,
+        subject: message.subject.to_string(),
+        context: trace::extract(message.headers.as_ref()),
+        message: T::from_payload(message.payload.clone()),
+    })
+}

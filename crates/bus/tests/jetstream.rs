@@ -1,0 +1,188 @@
+//! The adapter against a real nats-server: what the services rely on, and what happens when the server dies.
+
+use std::time::Duration;
+
+use latchkey_bus::{Bus, Error, Publication, server};
+use latchkey_contracts::{
+    Chain, Feed,
+    checkpoint::Checkpoint,
+    event::{Event, EventBatch},
+    page::RawPage,
+    topology::{CHECKPOINTS, EVENTS, FETCHER, Limits, PAGES},
+};
+
+/// Longer than any healing takes on a busy machine; a test that needs it has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+async fn provisioned(server: &server::Scratch) -> Bus {
+    let bus = Bus::connect(server.connect_options("test")).await.unwrap();
+    bus.provision(Limits::default()).await.unwrap();
+    bus
+}
+
+fn chain() -> Chain {
+    Chain { source: "acme".parse().unwrap(), feed: Feed::ItemUsages }
+}
+
+fn page(id: &str, previous_sequence: u64) -> RawPage {
+    RawPage { page_id: id.into(), previous_sequence, next_cursor: "next".into(), ..RawPage::default() }
+}
+
+fn batch(id: &str, records: usize) -> EventBatch {
+    let event = Event { row_id: "row".into(), event_time_unix_nano: 1, record: "{}".into() };
+    EventBatch { page_id: id.into(), events: vec![event; records], ..EventBatch::default() }
+}
+
+async fn within_patience<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.expect("the bus heals in time")
+}
+
+#[tokio::test]
+async fn provisioning_is_repeatable_and_drift_is_an_error() {
+    let server = server::scratch().await.unwrap();
+    let bus = provisioned(&server).await;
+    bus.provision(Limits::default()).await.unwrap();
+    let other = Limits { max_bytes: Limits::default().max_bytes / 2, ..Limits::default() };
+    let error = bus.provision(other).await.unwrap_err();
+    assert!(matches!(&error, Error::Drift { field: "max_bytes", .. }), "{error}");
+    assert!(!error.is_transient());
+}
+
+#[tokio::test]
+async fn a_chain_grows_only_at_its_end() {
+    let server = server::scratch().await.unwrap();
+    let bus = provisioned(&server).await;
+    let (chain, other) = (chain(), Chain { feed: Feed::AuditEvents, ..chain() });
+    assert!(bus.last_page(&chain).await.unwrap().is_none());
+
+    let first = bus.publish_page(&chain, &page("first", 0), 0).await.unwrap();
+    assert_eq!(first, Publication::Stored { sequence: 1 });
+    // The same again, and somebody with a stale memory.
+    assert_eq!(bus.publish_page(&chain, &page("first", 0), 0).await.unwrap(), Publication::Conflict);
+    // Another chain does not matter.
+    assert_eq!(bus.publish_page(&other, &page("other", 0), 0).await.unwrap(), Publication::Stored { sequence: 2 });
+    assert_eq!(bus.publish_page(&chain, &page("second", 1), 1).await.unwrap(), Publication::Stored { sequence: 3 });
+
+    let last = bus.last_page(&chain).await.unwrap().unwrap();
+    assert_eq!((last.sequence, last.message.page_id.as_str()), (3, "second"));
+    let before = bus.page_at(last.message.previous_sequence).await.unwrap().unwrap();
+    assert_eq!(before.message.page_id, "first");
+    assert!(bus.page_at(99).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_full_stream_refuses_and_evicts_nothing() {
+    let server = server::scratch().await.unwrap();
+    let bus = Bus::connect(server.connect_options("test")).await.unwrap();
+    // PAGES gets 40 % of it: two pages of 100 kB.
+    bus.provision(Limits { max_bytes: 625_000, replicas: 1 }).await.unwrap();
+    let large = |id: &str| RawPage { body: vec![7; 100_000].into(), ..page(id, 0) };
+    let mut expected = 0;
+    let refused = loop {
+        match bus.publish_page(&chain(), &large("large"), expected).await.unwrap() {
+            Publication::Stored { sequence } => expected = sequence,
+            other => break other,
+        }
+    };
+    assert_eq!(refused, Publication::Full);
+    let state = bus.stream_state(&PAGES).await.unwrap();
+    assert_eq!((state.first, state.last), (1, 2));
+    // The chain can still say that it is stuck.
+    bus.publish_checkpoint(&chain(), &Checkpoint::default()).await.unwrap();
+    assert_eq!(bus.stream_state(&CHECKPOINTS).await.unwrap().messages, 1);
+}
+
+#[tokio::test]
+async fn a_message_over_the_limit_is_refused_with_both_sizes() {
+    let server = server::scratch().await.unwrap();
+    let bus = provisioned(&server).await;
+    let max = bus.max_payload();
+    let large = RawPage { body: vec![7; max + 1].into(), ..page("large", 0) };
+    match bus.publish_page(&chain(), &large, 0).await.unwrap() {
+        Publication::TooLarge { size, max: said } => assert!(size > max && said == max),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn events_of_a_page_are_stored_once() {
+    let server = server::scratch().await.unwrap();
+    let bus = provisioned(&server).await;
+    let source = chain().source;
+    let log_type = Feed::ItemUsages.log_type();
+    let publish = |batch: EventBatch| {
+        let (bus, source) = (bus.clone(), source.clone());
+        async move { bus.publish_events(&source, log_type, &batch).await.unwrap() }
+    };
+    assert_eq!(publish(batch("a", 2)).await, Publication::Stored { sequence: 1 });
+    assert_eq!(publish(batch("a", 2)).await, Publication::Repeated { sequence: 1 });
+    assert_eq!(publish(EventBatch { part: 1, ..batch("a", 2) }).await, Publication::Stored { sequence: 2 });
+
+    let mut events = bus.events_from(1).await.unwrap();
+    let first = within_patience(events.next()).await.unwrap();
+    assert_eq!((first.sequence, first.pending, first.message.unwrap().events.len()), (1, 1, 2));
+    let second = within_patience(events.next()).await.unwrap();
+    assert_eq!((second.sequence, second.pending), (2, 0));
+}
+
+#[tokio::test]
+async fn a_task_exists_once_and_comes_back_after_its_delay() {
+    let server = server::scratch().await.unwrap();
+    let bus = provisioned(&server).await;
+    bus.ensure_poll_task(&chain()).await.unwrap();
+    bus.ensure_poll_task(&chain()).await.unwrap();
+    let mut tasks = bus.tasks().await.unwrap();
+    let task = within_patience(tasks.next()).await.unwrap();
+    assert_eq!(task.message.as_ref().unwrap().source, "acme");
+    task.nak(Duration::from_millis(300)).await.unwrap();
+    let state = bus.consumer_state(&FETCHER).await.unwrap();
+    assert_eq!((state.pending, state.ack_pending), (0, 1));
+    let again = within_patience(tasks.next()).await.unwrap();
+    assert_eq!((again.sequence, again.deliveries), (task.sequence, 2));
+}
+
+#[tokio::test]
+async fn everything_heals_after_the_server_is_killed() {
+    let mut server = server::scratch().await.unwrap();
+    let bus = provisioned(&server).await;
+    let source = chain().source;
+    let log_type = Feed::ItemUsages.log_type();
+    bus.publish_events(&source, log_type, &batch("a", 1)).await.unwrap();
+    bus.publish_page(&chain(), &page("first", 0), 0).await.unwrap();
+    let mut events = bus.events_from(1).await.unwrap();
+    let mut pages = bus.pages().await.unwrap();
+    assert_eq!(within_patience(events.next()).await.unwrap().sequence, 1);
+    let delivered = within_patience(pages.next()).await.unwrap();
+    delivered.ack().await.unwrap();
+
+    server.kill().await.unwrap();
+    // Nobody answers, so nothing is known.
+    let blind = bus.publish_page(&chain(), &page("second", 1), 1).await;
+    assert!(matches!(blind, Ok(Publication::Unknown) | Err(Error::Unavailable { .. })), "{blind:?}");
+    server.restart().await.unwrap();
+
+    // The blind publish may have been stored after all; the chain's end tells, and the fence holds.
+    let second = within_patience(async {
+        loop {
+            match bus.publish_page(&chain(), &page("second", 1), 1).await {
+                Ok(Publication::Stored { sequence }) => break sequence,
+                Ok(Publication::Conflict) => break bus.last_page(&chain()).await.unwrap().unwrap().sequence,
+                _ => tokio::task::yield_now().await,
+            }
+        }
+    })
+    .await;
+    assert_eq!(second, 2);
+    assert_eq!(bus.stream_state(&PAGES).await.unwrap().messages, 2);
+
+    within_patience(async {
+        while !matches!(
+            bus.publish_events(&source, log_type, &batch("b", 1)).await,
+            Ok(Publication::Stored { .. } | Publication::Repeated { .. })
+        ) {}
+    })
+    .await;
+    assert_eq!(within_patience(events.next()).await.unwrap().sequence, 2, "the reader goes on where it was");
+    assert_eq!(within_patience(pages.next()).await.unwrap().sequence, 2, "what is acknowledged stays so");
+    assert_eq!(bus.stream_state(&EVENTS).await.unwrap().messages, 2);
+}

@@ -1,0 +1,167 @@
+//! Which items of a page this chain has stored before.
+//!
+//! 1Password's API repeats events: inside a page, across pages, after a reset. The fetcher marks the repeated items in the page's own
+//! message, so they are removed once and atomically for everyone behind. The memory is a bounded window over the chain's newest
+//! pages; a new owner of the chain rebuilds it by walking the pages back.
+
+use std::{borrow::Cow, collections::VecDeque};
+
+use hashbrown::HashSet;
+
+use crate::page::ItemView;
+
+/// Events remembered per chain. Twenty full pages; about 1.5 MB at most.
+pub const MAX_UUIDS: usize = 20_000;
+
+/// Pages remembered per chain: bounds the walk back over a chain of small pages.
+pub const MAX_PAGES: usize = 256;
+
+/// The uuids of one page's items, without repetitions.
+pub type Uuids = Vec<Box<str>>;
+
+/// What a page brings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Marked {
+    /// Indexes of repeated items, ascending.
+    pub duplicates: Vec<u32>,
+    /// Uuids not seen before, to be remembered once the page is stored.
+    pub fresh: Uuids,
+    /// Items that are not marked, those without a readable uuid included.
+    pub new_items: u32,
+}
+
+/// The newest uuids of a chain.
+#[derive(Clone, Debug, Default)]
+pub struct Window {
+    pages: VecDeque<Uuids>,
+    known: HashSet<Box<str>, foldhash::fast::RandomState>,
+}
+
+impl Window {
+    /// Marks the items that the window knows or that stand earlier in the same page.
+    ///
+    /// An item without a readable uuid is never marked: nothing can be said about it, so validation must see it.
+    #[must_use]
+    pub fn mark(&self, items: &[ItemView<'_>]) -> Marked {
+        let mut marked = Marked::default();
+        let mut here: HashSet<&str, foldhash::fast::RandomState> = HashSet::default();
+        for (index, item) in (0..).zip(items) {
+            match item.uuid.as_ref().map(Cow::as_ref) {
+                Some(uuid) if self.known.contains(uuid) || !here.insert(uuid) => marked.duplicates.push(index),
+                Some(uuid) => {
+                    marked.fresh.push(uuid.into());
+                    marked.new_items += 1;
+                }
+                None => marked.new_items += 1,
+            }
+        }
+        marked
+    }
+
+    /// Remembers a stored page as the chain's newest.
+    pub fn remember(&mut self, fresh: Uuids) {
+        self.known.extend(fresh.iter().cloned());
+        self.pages.push_back(fresh);
+        while self.is_over_full() {
+            let oldest = self.pages.pop_front().unwrap_or_default();
+            for uuid in oldest {
+                self.known.remove(&uuid);
+            }
+        }
+    }
+
+    /// Remembers a stored page as older than all the window holds. Returns whether the walk back may go on.
+    pub fn recall(&mut self, older: Uuids) -> bool {
+        let unknown: Uuids = older.into_iter().filter(|uuid| !self.known.contains(uuid)).collect();
+        if self.known.len() + unknown.len() > MAX_UUIDS {
+            return false;
+        }
+        self.known.extend(unknown.iter().cloned());
+        self.pages.push_front(unknown);
+        self.pages.len() < MAX_PAGES
+    }
+
+    /// How many uuids it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Whether it holds nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    fn is_over_full(&self) -> bool {
+        // The newest page always stays, however large.
+        self.pages.len() > 1 && (self.known.len() > MAX_UUIDS || self.pages.len() > MAX_PAGES)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn items<'a>(uuids: &[&'a str]) -> Vec<ItemView<'a>> {
+        uuids
+            .iter()
+            .map(|uuid| ItemView { raw: b"{}", uuid: (!uuid.is_empty()).then_some(Cow::Borrowed(*uuid)) })
+            .collect()
+    }
+
+    fn uuids(texts: &[&str]) -> Uuids {
+        texts.iter().map(|text| (*text).into()).collect()
+    }
+
+    #[test]
+    fn repeats_inside_and_across_pages_are_marked() {
+        let mut window = Window::default();
+        let first = window.mark(&items(&["a", "b", "a", ""]));
+        assert_eq!(first, Marked { duplicates: vec![2], fresh: uuids(&["a", "b"]), new_items: 3 });
+        window.remember(first.fresh);
+        let second = window.mark(&items(&["b", "c", ""]));
+        assert_eq!(second, Marked { duplicates: vec![0], fresh: uuids(&["c"]), new_items: 2 });
+    }
+
+    #[test]
+    fn a_page_that_was_not_stored_leaves_no_trace() {
+        let window = Window::default();
+        let _ = window.mark(&items(&["a"]));
+        assert_eq!(window.mark(&items(&["a"])).duplicates, Vec::<u32>::new());
+    }
+
+    #[test]
+    fn the_oldest_pages_are_forgotten() {
+        let mut window = Window::default();
+        for page in 0..=MAX_PAGES {
+            window.remember(vec![page.to_string().into()]);
+        }
+        assert_eq!(window.len(), MAX_PAGES);
+        assert_eq!(window.mark(&items(&["0", "1"])).duplicates, [1]);
+    }
+
+    proptest! {
+        /// Walking back over the stored pages gives a window that marks as the one that saw them stored.
+        #[test]
+        fn a_rebuilt_window_marks_alike(pages in prop::collection::vec(prop::collection::vec("[a-e]{1,2}", 0..6), 0..12)) {
+            let mut lived = Window::default();
+            let mut stored = Vec::new();
+            for page in &pages {
+                let texts: Vec<&str> = page.iter().map(String::as_str).collect();
+                let marked = lived.mark(&items(&texts));
+                stored.push(marked.fresh.clone());
+                lived.remember(marked.fresh);
+            }
+            let mut rebuilt = Window::default();
+            for page in stored.into_iter().rev() {
+                if !rebuilt.recall(page) { break; }
+            }
+            for text in ["a", "b", "ab", "cd", "e"] {
+                prop_assert_eq!(lived.mark(&items(&[text])), rebuilt.mark(&items(&[text])));
+            }
+        }
+    }
+}

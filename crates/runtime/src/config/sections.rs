@@ -1,0 +1,199 @@
+//! The sections every service has, with their defaults.
+//!
+//! These types are the reference of the common keys: what a key means, its unit and bounds are said here and nowhere else.
+
+use super::value::{self, OneOrMany};
+use crate::telemetry::parse_filter;
+use jiff::SignedDuration;
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// The longest [`ShutdownConfig::grace`]: orchestrators lose patience long before.
+pub const MAX_GRACE: SignedDuration = SignedDuration::from_mins(10);
+
+/// A service's whole configuration.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Config<S> {
+    /// Section `nats`.
+    pub nats: NatsConfig,
+    /// Section `telemetry`.
+    pub telemetry: TelemetryConfig,
+    /// Section `http`.
+    pub http: HttpConfig,
+    /// Section `shutdown`.
+    pub shutdown: ShutdownConfig,
+    /// The section under the service's own name.
+    pub service: S,
+}
+
+/// How NATS is reached.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NatsConfig {
+    /// Servers of one cluster, `nats://host:port` or `tls://host:port`: a list, or one string with commas. Not empty.
+    #[serde(deserialize_with = "servers", serialize_with = "shown_servers")]
+    pub url: Vec<String>,
+    /// A NATS credentials file (user JWT and nkey seed).
+    pub credentials_file: Option<PathBuf>,
+    /// A file that holds nothing but the connection's token.
+    pub token_file: Option<PathBuf>,
+    /// PEM certificates of the authorities trusted for TLS, instead of the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Logs and traces.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TelemetryConfig {
+    /// Unset: pretty on a terminal, else JSON.
+    pub log_format: Option<LogFormat>,
+    /// A level, or a list of levels and module=level, with commas: `info,latchkey_bus=debug`.
+    #[serde(deserialize_with = "log_level")]
+    pub log_level: String,
+    /// Where traces are sent by OTLP over gRPC: `http://host:4317`, or `https`. Unset: nowhere; trace context is passed on all the same.
+    #[serde(deserialize_with = "endpoint", serialize_with = "shown_endpoint")]
+    pub otlp_endpoint: Option<String>,
+    /// The share of new traces to record, 0 to 1. A trace begun elsewhere keeps that service's decision.
+    #[serde(deserialize_with = "ratio")]
+    pub sampling_ratio: f64,
+}
+
+/// The look of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object per line, with trace ids.
+    Json,
+    /// For people.
+    Pretty,
+}
+
+/// Health and metrics over HTTP.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpConfig {
+    /// The address that answers `/livez`, `/readyz` and `/metrics`. Unset: none.
+    pub listen: Option<SocketAddr>,
+}
+
+/// Patience at the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ShutdownConfig {
+    /// How long work in hand may take after a request to stop: 0 s to 10 min. Keep it under the orchestrator's own patience (Kubernetes: 30 s).
+    #[serde(deserialize_with = "grace", serialize_with = "value::show_duration")]
+    pub grace: SignedDuration,
+}
+
+impl<S: Serialize> Config<S> {
+    /// The configuration in effect as a YAML file that would give it, with passwords in URLs struck out.
+    ///
+    /// # Panics
+    /// If `S` has a map whose keys are no words, which no YAML file could have given.
+    #[must_use]
+    pub fn to_yaml(&self, service: &str) -> String {
+        struct Sections<'a, S>(&'a Config<S>, &'a str);
+        impl<S: Serialize> Serialize for Sections<'_, S> {
+            fn serialize<T: Serializer>(&self, serializer: T) -> Result<T::Ok, T::Error> {
+                let Sections(config, service) = self;
+                let mut map = serializer.serialize_map(None)?;
+                map.serialize_entry("nats", &config.nats)?;
+                map.serialize_entry("telemetry", &config.telemetry)?;
+                map.serialize_entry("http", &config.http)?;
+                map.serialize_entry("shutdown", &config.shutdown)?;
+                map.serialize_entry(service, &config.service)?;
+                map.end()
+            }
+        }
+        serde_saphyr::to_string(&Sections(self, service)).expect("what is read from YAML can be written as YAML")
+    }
+}
+
+impl NatsConfig {
+    /// The servers without user and password, with commas: for logs.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        self.url.iter().map(|url| value::without_userinfo(url)).collect::<Vec<_>>().join(",")
+    }
+}
+
+impl Default for NatsConfig {
+    fn default() -> Self {
+        Self { url: vec!["nats://127.0.0.1:4222".into()], credentials_file: None, token_file: None, ca_file: None }
+    }
+}
+
+impl fmt::Debug for NatsConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NatsConfig")
+            .field("url", &self.shown())
+            .field("credentials_file", &self.credentials_file)
+            .field("token_file", &self.token_file)
+            .field("ca_file", &self.ca_file)
+            .finish()
+    }
+}
+
+impl Default for TelemetryConfig {
+    fn default() -> Self {
+        Self { log_format: None, log_level: "info".into(), otlp_endpoint: None, sampling_ratio: 1.0 }
+    }
+}
+
+impl Default for ShutdownConfig {
+    fn default() -> Self {
+        Self { grace: SignedDuration::from_secs(20) }
+    }
+}
+
+fn servers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let servers = OneOrMany::deserialize(deserializer)?.0;
+    if servers.is_empty() {
+        return Err(de::Error::custom("no server"));
+    }
+    let schemes = ["nats://", "tls://", "ws://", "wss://"];
+    if servers.iter().any(|url| !schemes.iter().any(|scheme| url.starts_with(scheme))) {
+        return Err(de::Error::custom("a server is written nats://host:port or tls://host:port"));
+    }
+    Ok(servers)
+}
+
+fn shown_servers<S: Serializer>(servers: &[String], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(servers.iter().map(|url| value::without_userinfo(url)))
+}
+
+fn log_level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse_filter(&text).map_err(de::Error::custom)?;
+    Ok(text)
+}
+
+fn endpoint<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let endpoint = Option::<String>::deserialize(deserializer)?;
+    if endpoint.iter().any(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
+        return Err(de::Error::custom("an endpoint is written http://host:port or https://host:port"));
+    }
+    Ok(endpoint)
+}
+
+#[expect(clippy::ref_option, reason = "the signature is serde's")]
+fn shown_endpoint<S: Serializer>(endpoint: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    endpoint.as_deref().map(value::without_userinfo).serialize(serializer)
+}
+
+fn ratio<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let ratio = f64::deserialize(deserializer)?;
+    if (0.0..=1.0).contains(&ratio) { Ok(ratio) } else { Err(de::Error::custom("a share is between 0 and 1")) }
+}
+
+fn grace<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SignedDuration, D::Error> {
+    let grace = SignedDuration::deserialize(deserializer)?;
+    if (SignedDuration::ZERO..=MAX_GRACE).contains(&grace) {
+        Ok(grace)
+    } else {
+        Err(de::Error::custom("must be between 0s and 10m"))
+    }
+}
