@@ -1,18 +1,10 @@
 //! The connection: one per process, reconnecting by itself, refusing servers that would silently ignore what we rely on.
 
-use std::{
-    fmt,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use async_nats::{Client, Event, jetstream};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use crate::error::Error;
 
@@ -52,7 +44,7 @@ pub struct ConnectOptions {
 pub struct Bus {
     pub(crate) client: Client,
     pub(crate) jetstream: jetstream::Context,
-    connected: Arc<AtomicBool>,
+    connected: watch::Receiver<bool>,
 }
 
 impl fmt::Debug for Bus {
@@ -64,10 +56,10 @@ impl fmt::Debug for Bus {
 impl Bus {
     /// Connects, trying for at most 30 s so that services may start before their server.
     pub async fn connect(options: ConnectOptions) -> Result<Self, Error> {
-        let connected = Arc::new(AtomicBool::new(false));
+        let (announce, connected) = watch::channel(false);
         let deadline = Instant::now() + CONNECT_WITHIN;
         let client = loop {
-            let attempt = client_options(&options, &connected).await?;
+            let attempt = client_options(&options, &announce).await?;
             match attempt.connect(options.servers.as_slice()).await {
                 Ok(client) => break client,
                 Err(error) if Instant::now() + CONNECT_PAUSE >= deadline => {
@@ -84,7 +76,7 @@ impl Bus {
         if !client.is_server_compatible(major, minor, patch) {
             return Err(Error::Version { found: client.server_info().version, required: REQUIRED_VERSION_TEXT });
         }
-        connected.store(true, Ordering::Relaxed);
+        announce.send_replace(true);
         let jetstream = jetstream::ContextBuilder::new()
             .timeout(CALL_TIMEOUT)
             .ack_timeout(CALL_TIMEOUT)
@@ -97,7 +89,13 @@ impl Bus {
     /// Whether the connection stands at this moment.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        self.connected.load(Ordering::Relaxed)
+        *self.connected.borrow()
+    }
+
+    /// Tells when the connection is lost and found.
+    #[must_use]
+    pub fn connection(&self) -> watch::Receiver<bool> {
+        self.connected.clone()
     }
 
     /// The largest message the server accepts, headers included, in bytes.
@@ -115,17 +113,17 @@ impl Bus {
 
 async fn client_options(
     options: &ConnectOptions,
-    connected: &Arc<AtomicBool>,
+    announce: &watch::Sender<bool>,
 ) -> Result<async_nats::ConnectOptions, Error> {
-    let state = Arc::clone(connected);
+    let announce = announce.clone();
     let mut client = async_nats::ConnectOptions::new()
         .name(&options.client_name)
         .connection_timeout(CALL_TIMEOUT)
         .request_timeout(Some(CALL_TIMEOUT))
         .custom_inbox_prefix(format!("_INBOX_{}", options.client_name.replace(['.', '*', '>', ' '], "_")))
         .event_callback(move |event| {
-            let state = Arc::clone(&state);
-            async move { note(&event, &state) }
+            let announce = announce.clone();
+            async move { note(&event, &announce) }
         });
     if let Some(token) = &options.token {
         client = client.token(token.expose_secret().to_owned());
@@ -141,15 +139,15 @@ async fn client_options(
 }
 
 /// A permission that is denied shows nowhere but here: elsewhere it looks like a time-out.
-fn note(event: &Event, connected: &AtomicBool) {
+fn note(event: &Event, announce: &watch::Sender<bool>) {
     match event {
         Event::Connected => {
-            if !connected.swap(true, Ordering::Relaxed) {
+            if !announce.send_replace(true) {
                 tracing::info!("connected to NATS");
             }
         }
         Event::Disconnected | Event::Closed => {
-            if connected.swap(false, Ordering::Relaxed) {
+            if announce.send_replace(false) {
                 tracing::warn!("disconnected from NATS; reconnecting");
             }
         }

@@ -53,6 +53,12 @@ impl Failure {
     }
 }
 
+/// Turns a service's complaint about its own section into [`Failure::Configuration`].
+#[must_use]
+pub fn refused(error: impl std::error::Error) -> Failure {
+    Failure::Configuration(error.to_string())
+}
+
 /// The exit code an error asks for.
 pub(crate) fn code_of(error: &anyhow::Error) -> Exit {
     match error.chain().find_map(|cause| cause.downcast_ref::<Failure>()) {

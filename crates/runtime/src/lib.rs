@@ -17,6 +17,7 @@
 //!
 //! A command that is no service, or several in one process, reads its own arguments and calls [`run_with`].
 
+mod bus;
 pub mod clock;
 pub mod config;
 mod context;
@@ -34,7 +35,7 @@ pub mod telemetry;
 
 pub use config::{Config, HttpConfig, NatsConfig, ShutdownConfig, TelemetryConfig};
 pub use context::Context;
-pub use exit::{Exit, Failure};
+pub use exit::{Exit, Failure, refused};
 pub use health::{ComponentHandle, Health};
 pub use metrics::Metrics;
 pub use run::{HARD_LIMIT, RunConfig, install_crypto, run_with};

@@ -5,6 +5,7 @@
 use super::value::{self, OneOrMany};
 use crate::telemetry::parse_filter;
 use jiff::SignedDuration;
+use latchkey_contracts::topology::Limits;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
@@ -13,6 +14,9 @@ use std::path::PathBuf;
 
 /// The longest [`ShutdownConfig::grace`]: orchestrators lose patience long before.
 pub const MAX_GRACE: SignedDuration = SignedDuration::from_mins(10);
+
+/// The least for [`NatsConfig::max_bytes`]: below it, a stream would not hold a few full pages.
+pub(crate) const MIN_MAX_BYTES: i64 = 64 << 20;
 
 /// A service's whole configuration.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -40,8 +44,14 @@ pub struct NatsConfig {
     pub credentials_file: Option<PathBuf>,
     /// A file that holds nothing but the connection's token.
     pub token_file: Option<PathBuf>,
-    /// PEM certificates of the authorities trusted for TLS, instead of the system's.
+    /// PEM certificates of authorities to trust for TLS, beside the system's.
     pub ca_file: Option<PathBuf>,
+    /// What all streams together may store, in bytes. The same for every service: another value than the streams were made with is refused.
+    #[serde(deserialize_with = "max_bytes")]
+    pub max_bytes: i64,
+    /// Copies of each stream: 1, or 3 or 5 on a cluster.
+    #[serde(deserialize_with = "replicas")]
+    pub replicas: usize,
 }
 
 /// Logs and traces.
@@ -122,7 +132,15 @@ impl NatsConfig {
 
 impl Default for NatsConfig {
     fn default() -> Self {
-        Self { url: vec!["nats://127.0.0.1:4222".into()], credentials_file: None, token_file: None, ca_file: None }
+        let Limits { max_bytes, replicas } = Limits::default();
+        Self {
+            url: vec!["nats://127.0.0.1:4222".into()],
+            credentials_file: None,
+            token_file: None,
+            ca_file: None,
+            max_bytes,
+            replicas,
+        }
     }
 }
 
@@ -133,6 +151,8 @@ impl fmt::Debug for NatsConfig {
             .field("credentials_file", &self.credentials_file)
             .field("token_file", &self.token_file)
             .field("ca_file", &self.ca_file)
+            .field("max_bytes", &self.max_bytes)
+            .field("replicas", &self.replicas)
             .finish()
     }
 }
@@ -159,6 +179,16 @@ fn servers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D:
         return Err(de::Error::custom("a server is written nats://host:port or tls://host:port"));
     }
     Ok(servers)
+}
+
+fn max_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let bytes = i64::deserialize(deserializer)?;
+    if bytes >= MIN_MAX_BYTES { Ok(bytes) } else { Err(de::Error::custom("at least 67108864 (64 MiB) are needed")) }
+}
+
+fn replicas<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let replicas = usize::deserialize(deserializer)?;
+    if [1, 3, 5].contains(&replicas) { Ok(replicas) } else { Err(de::Error::custom("must be 1, 3 or 5")) }
 }
 
 fn shown_servers<S: Serializer>(servers: &[String], serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,0 +1,137 @@
+//! Sends requests, one at a time and once each.
+//!
+//! No retries and no redirects: when to try again is a decision with a budget behind it, made by the caller, and a redirect could
+//! carry the token to an address that must not see it. Answers are read piece by piece against a bound, after decompression, so a
+//! small answer that unpacks into a large one is stopped as well.
+//!
+//! Proxies come from the environment as usual (`HTTPS_PROXY`, `NO_PROXY`, …), except that this very machine is always reached
+//! directly. Over HTTPS a proxy sees the host's name alone.
+
+mod failure;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use latchkey_contracts::Feed;
+use reqwest::{
+    StatusCode, Url,
+    header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue},
+    redirect,
+};
+
+use crate::{Endpoint, Error, Introspection, PageRequest, Response, Token, request, retry_after, tls};
+
+/// How requests are made.
+#[derive(Clone, Debug)]
+pub struct ClientOptions {
+    /// Certificates to trust beside the machine's own, in PEM.
+    pub ca_pem: Option<Vec<u8>>,
+    /// To connect, TLS included.
+    pub connect_timeout: Duration,
+    /// For the whole request, from connecting to the answer's last byte.
+    pub timeout: Duration,
+    /// The largest answer, in bytes after decompression. A page of 1,000 events has under 1 MiB.
+    pub max_body: usize,
+    /// What this program calls itself.
+    pub user_agent: String,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            ca_pem: None,
+            connect_timeout: Duration::from_secs(10),
+            timeout: Duration::from_mins(1),
+            max_body: 32 << 20,
+            user_agent: concat!("latchkey/", env!("CARGO_PKG_VERSION")).into(),
+        }
+    }
+}
+
+/// A client for one token. Cheap to clone; clones share connections.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    http: reqwest::Client,
+    endpoint: Endpoint,
+    max_body: usize,
+}
+
+impl Client {
+    /// Sets a client up. Sends nothing yet.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the client takes the token over: no copy is left with the caller"
+    )]
+    pub fn new(endpoint: Endpoint, token: Token, options: ClientOptions) -> Result<Self, Error> {
+        let mut builder = reqwest::Client::builder()
+            .user_agent(options.user_agent)
+            .default_headers(headers(&token)?)
+            .https_only(!endpoint.is_explicit())
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .gzip(true)
+            .connect_timeout(options.connect_timeout)
+            .timeout(options.timeout);
+        if endpoint.is_loopback() {
+            builder = builder.no_proxy();
+        }
+        let http = tls::configure(builder, &endpoint, options.ca_pem.as_deref())?.build().map_err(failure::of_setup)?;
+        Ok(Self(Arc::new(Inner { http, endpoint, max_body: options.max_body })))
+    }
+
+    /// The address requests go to.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.0.endpoint
+    }
+
+    /// Asks for one page of `feed`. Whatever comes with status 200 is an answer; [`Response::page`] reads it.
+    ///
+    /// Cancel-safe: dropping the future ends the request.
+    pub async fn page(&self, feed: Feed, request: &PageRequest) -> Result<Response, Error> {
+        let url = self.0.endpoint.url(request::path(feed));
+        self.send(self.0.http.post(url).header(CONTENT_TYPE, "application/json").body(request.body())).await
+    }
+
+    /// Asks what the token may read.
+    pub async fn introspect(&self) -> Result<Introspection, Error> {
+        let url: Url = self.0.endpoint.url(request::INTROSPECT);
+        Introspection::read(&self.send(self.0.http.get(url)).await?.body)
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Response, Error> {
+        let answer = request.send().await.map_err(|error| failure::of_request(&error))?;
+        if answer.status() != StatusCode::OK {
+            return Err(failure::of_status(answer.status(), answer.headers()));
+        }
+        let date = retry_after::date(answer.headers(), &DATE);
+        Ok(Response { body: self.body(answer).await?, date })
+    }
+
+    async fn body(&self, mut answer: reqwest::Response) -> Result<Bytes, Error> {
+        let limit = self.0.max_body;
+        let mut body = BytesMut::new();
+        while let Some(piece) = answer.chunk().await.map_err(|error| failure::of_body(&error))? {
+            if piece.len() > limit - body.len() {
+                return Err(Error::TooLarge { limit });
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(body.freeze())
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Client").field(&self.0.endpoint.to_string()).finish()
+    }
+}
+
+fn headers(token: &Token) -> Result<HeaderMap, Error> {
+    let mut authorization = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
+        .map_err(|_| Error::Setup { reason: "the token does not fit into an HTTP header".into() })?;
+    authorization.set_sensitive(true);
+    Ok(HeaderMap::from_iter([(AUTHORIZATION, authorization)]))
+}

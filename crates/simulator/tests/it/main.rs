@@ -1,0 +1,11 @@
+//! The simulator over real HTTP and HTTPS, asked by an ordinary client.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
+mod client;
+mod faults;
+mod listeners;
+mod pages;
+mod program;
+mod steering;
+mod tokens;
