@@ -98,6 +98,16 @@ impl Bus {
         self.connected.clone()
     }
 
+    /// Ends the connection after what is under way, so that a server that is about to stop is not missed.
+    ///
+    /// For all clones: nothing can be sent or received afterwards.
+    pub async fn close(&self) {
+        // Fails only if the connection has ended already.
+        let _ = self.client.drain().await;
+        let mut connected = self.connected.clone();
+        let _ = tokio::time::timeout(CALL_TIMEOUT, connected.wait_for(|connected| !connected)).await;
+    }
+
     /// The largest message the server accepts, headers included, in bytes.
     #[must_use]
     pub fn max_payload(&self) -> usize {
@@ -146,10 +156,13 @@ fn note(event: &Event, announce: &watch::Sender<bool>) {
                 tracing::info!("connected to NATS");
             }
         }
-        Event::Disconnected | Event::Closed => {
+        Event::Disconnected => {
             if announce.send_replace(false) {
                 tracing::warn!("disconnected from NATS; reconnecting");
             }
+        }
+        Event::Closed => {
+            announce.send_replace(false);
         }
         Event::ServerError(error) => tracing::error!(%error, "NATS refused an operation"),
         Event::ClientError(error) => tracing::warn!(%error, "NATS client error"),

@@ -104,6 +104,8 @@ async fn read(bus: &Bus, stream: &Stream, from: From) -> Result<pull::Ordered, E
             From::Sequence(sequence) => DeliverPolicy::ByStartSequence { start_sequence: sequence.max(1) },
             From::LastPerSubject => DeliverPolicy::LastPerSubject,
         },
+        // The last per subject are only delivered to a consumer that names its subjects.
+        filter_subjects: stream.subjects.iter().map(ToString::to_string).collect(),
         ..pull::OrderedConfig::default()
     };
     let consumer = bus.stream(stream).await?.create_consumer(config).await.map_err(|error| failed(&error))?;

@@ -142,6 +142,27 @@ async fn a_task_exists_once_and_comes_back_after_its_delay() {
 }
 
 #[tokio::test]
+async fn a_watcher_sees_the_last_checkpoint_of_each_chain_and_then_each_further_one() {
+    let server = server::scratch().await.unwrap();
+    let bus = provisioned(&server).await;
+    let publish = async |feed: Feed, events_total: u64| {
+        let checkpoint = Checkpoint { feed: feed.to_string(), events_total, ..Checkpoint::default() };
+        bus.publish_checkpoint(&Chain { feed, ..chain() }, &checkpoint).await.unwrap();
+    };
+    publish(Feed::ItemUsages, 1).await;
+    publish(Feed::AuditEvents, 2).await;
+    publish(Feed::ItemUsages, 3).await;
+    let mut checkpoints = bus.watch_checkpoints().await.unwrap();
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        seen.push(within_patience(checkpoints.next()).await.unwrap().message.unwrap().events_total);
+    }
+    publish(Feed::AuditEvents, 4).await;
+    seen.push(within_patience(checkpoints.next()).await.unwrap().message.unwrap().events_total);
+    assert_eq!(seen, [2, 3, 4]);
+}
+
+#[tokio::test]
 async fn everything_heals_after_the_server_is_killed() {
     let mut server = server::scratch().await.unwrap();
     let bus = provisioned(&server).await;

@@ -1,2 +1,39 @@
 //! The `latchkey` command.
-fn main() {}
+//!
+//! The whole line in one process, for one person and a laptop: the same services, streams and subjects as in a cluster, over a
+//! private nats-server that lives as a child of this process.
+
+mod caught_up;
+mod demo;
+mod line;
+mod nats;
+mod options;
+mod progress;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use latchkey_runtime::Exit;
+
+/// Pulls 1Password's event logs, validates and enriches them, delivers them, and says why they are silent.
+#[derive(Parser)]
+#[command(name = "latchkey", version, propagate_version = true)]
+enum Command {
+    /// Shows the whole line at work on three weeks of a made-up company's events, then stops.
+    Demo(demo::Arguments),
+    /// Collects one account's events, for ever or until all are delivered.
+    Up(Box<up::Arguments>),
+}
+
+fn main() -> ExitCode {
+    match Command::try_parse() {
+        Ok(Command::Demo(arguments)) => demo::run(arguments),
+        Ok(Command::Up(arguments)) => up::run(*arguments),
+        Err(refusal) => {
+            // Help and version arrive here too, meant for standard output.
+            let _ = refusal.print();
+            if refusal.use_stderr() { Exit::Configuration.into() } else { ExitCode::SUCCESS }
+        }
+    }
+}

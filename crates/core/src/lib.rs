@@ -1,1 +1,22 @@
 //! Every decision, pure: values and the time in, values out.
+//!
+//! There is no clock, socket, environment variable or global random number in here, and the manifest has nothing that could reach
+//! one. Services perform what this crate decides.
+
+pub mod alert;
+pub mod backoff;
+pub mod cursor;
+pub mod delivery;
+pub mod duplicates;
+pub mod indicator;
+pub mod instant;
+pub mod json;
+pub mod lookup;
+pub mod normalize;
+pub mod page;
+pub mod page_id;
+pub mod polling;
+pub mod row_id;
+pub mod schema;
+pub mod timestamp;
+pub mod verdict;

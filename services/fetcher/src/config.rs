@@ -121,6 +121,23 @@ impl Config {
 }
 
 impl SourceConfig {
+    /// An account with defaults for everything but its name; the token file is yet to be named.
+    #[must_use]
+    pub fn new(id: SourceId) -> Self {
+        Self {
+            id,
+            label: None,
+            token_file: PathBuf::new(),
+            region: None,
+            events_api_url: None,
+            ca_file: None,
+            feeds: all_feeds(),
+            start_time: None,
+            poll_interval: default_interval(),
+            page_limit: default_limit(),
+        }
+    }
+
     fn build(self) -> Result<Source, InvalidConfig> {
         let fault = |key: &'static str| {
             let source_id = self.id.clone();

@@ -1,1 +1,19 @@
 //! Turns raw pages into validated, enriched events.
+//!
+//! A normalizer takes a page, lets [`latchkey_core::normalize`] decide what becomes of each item, publishes the events and the
+//! rejections under ids that follow from the page, and only then acknowledges the page. Whatever happens in between, the page comes
+//! again and the same messages are published again, of which the stream keeps one. It holds no state but lookup tables.
+
+mod config;
+mod directory;
+mod drift;
+mod metrics;
+mod publish;
+mod service;
+mod tables;
+mod work;
+
+pub use config::{Config, InvalidConfig};
+pub use metrics::{Counts, Metrics};
+pub use service::Normalizer;
+pub use tables::InvalidTables;

@@ -54,9 +54,13 @@ impl Layout {
         File::options().create(true).append(true).mode(0o600).open(self.directory.join("lock"))
     }
 
+    pub(super) fn token_file(&self) -> PathBuf {
+        self.directory.join("token")
+    }
+
     /// The token of this directory, made at the first start.
     pub(super) fn token(&self) -> io::Result<SecretString> {
-        let path = self.directory.join("token");
+        let path = self.token_file();
         match fs::read_to_string(&path) {
             Ok(token) if token.len() == 64 => return Ok(token.into()),
             Ok(_) => {}

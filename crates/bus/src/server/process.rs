@@ -114,6 +114,12 @@ impl Server {
         &self.token
     }
 
+    /// The file in the store directory that holds the token, readable by its owner alone.
+    #[must_use]
+    pub fn token_file(&self) -> PathBuf {
+        self.layout.token_file()
+    }
+
     /// How to connect to this server.
     #[must_use]
     pub fn connect_options(&self, client_name: &str) -> ConnectOptions {

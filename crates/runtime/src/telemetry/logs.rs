@@ -58,7 +58,8 @@ pub(crate) fn parse_filter(text: &str) -> Result<EnvFilter, LogFilterError> {
             return Err(LogFilterError::Level((*directive).to_owned()));
         }
     }
-    Ok(EnvFilter::try_new(directives.join(","))?)
+    // The bus logs what matters of its client's news in the system's own words; whoever wants more names the client.
+    Ok(EnvFilter::try_new(format!("async_nats=warn,{}", directives.join(",")))?)
 }
 
 #[cfg(test)]

@@ -1,0 +1,35 @@
+//! What the operator does about a refused poll, by its stable word.
+
+/// The next step for a reason; words from a newer version get a general one.
+#[must_use]
+pub fn of_refusal(reason: &str) -> &'static str {
+    match reason {
+        "unauthorized" => {
+            "Check on 1Password.com under Integrations that the token is active, not expired and made for this feed; a further \
+             feed needs a new token."
+        }
+        "forbidden" => {
+            "Check that the account's plan includes the Events API and that the token has not been restricted."
+        }
+        "bad_request" => {
+            "If this lasts, 1Password refuses the stored cursor: start the feed again from a point in time."
+        }
+        "not_found" => "Check the region, or the Events API address if you set one.",
+        "rate_limited" => "Wait; if this lasts, find what else uses this account's tokens, or poll less often.",
+        "server_error" => "Wait; if this lasts, see 1Password's status page.",
+        "unexpected_status" => "Check the Events API address, and any proxy on the way.",
+        "timeout" | "connect" => "Check the network, the firewall and any proxy between here and the Events API.",
+        "dns" => "Check this machine's name resolution, and the Events API address if you set one.",
+        "tls" => {
+            "Check the clock and the trusted certificates of this machine; behind an inspecting proxy, give its CA file."
+        }
+        "body" => "Wait; if this lasts, look for a proxy that cuts answers short.",
+        "malformed" => "Wait; if this lasts, look for a proxy that answers in 1Password's place.",
+        "too_large" | "page_too_large" => "Ask for smaller pages, or raise the bound on their size.",
+        "no_progress" => "If this lasts, start the feed again from a point in time, and report it to 1Password.",
+        "stream_full" => "Give the stream more room, or find out why its readers do not keep up.",
+        "bus_unavailable" => "Check that NATS runs and that its streams have a leader.",
+        "setup" => "Correct the fetcher's configuration.",
+        _ => "See the fetcher's log.",
+    }
+}

@@ -1,0 +1,66 @@
+//! Writes JSON without white space, and what was read as it was read.
+
+use super::{Text, Value};
+
+/// Appends `value`.
+pub fn write_value(out: &mut Vec<u8>, value: &Value<'_>) {
+    match value {
+        Value::Null => out.extend_from_slice(b"null"),
+        Value::Bool(true) => out.extend_from_slice(b"true"),
+        Value::Bool(false) => out.extend_from_slice(b"false"),
+        Value::Number(literal) => out.extend_from_slice(literal.as_bytes()),
+        Value::String(text) => write_text(out, *text),
+        Value::Array(elements) => {
+            out.push(b'[');
+            for (index, element) in elements.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                write_value(out, element);
+            }
+            out.push(b']');
+        }
+        Value::Object(members) => {
+            out.push(b'{');
+            for (index, member) in members.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                write_text(out, member.key);
+                out.push(b':');
+                write_value(out, &member.value);
+            }
+            out.push(b'}');
+        }
+    }
+}
+
+/// Appends a string as it was written.
+pub(crate) fn write_text(out: &mut Vec<u8>, text: Text<'_>) {
+    out.push(b'"');
+    out.extend_from_slice(text.raw.as_bytes());
+    out.push(b'"');
+}
+
+/// Appends `text` as a string, with no more escapes than JSON demands.
+pub fn write_string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let mut done = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.extend_from_slice(&text.as_bytes()[done..at]);
+        done = at + 1;
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            _ => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+        }
+    }
+    out.extend_from_slice(&text.as_bytes()[done..]);
+    out.push(b'"');
+}

@@ -1,0 +1,166 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::json;
+
+const ITEM_USAGE: &str = "OnePassword.ItemUsage";
+
+fn load(files: &[(&str, &str)]) -> Result<(Lookups, Report), Error> {
+    let files: Vec<_> = files.iter().map(|(name, text)| File { name, bytes: text.as_bytes() }).collect();
+    Lookups::load(&files)
+}
+
+fn enrichment(files: &[(&str, &str)], log_type: &str, event: &Value) -> Value {
+    let (lookups, _) = load(files).unwrap();
+    let event = event.to_string();
+    let mut out = b"{\"\":0".to_vec();
+    lookups.write(&mut out, log_type, &json::parse(event.as_bytes()).unwrap(), &mut String::new());
+    out.push(b'}');
+    serde_json::from_slice::<Value>(&out).unwrap()["p_enrichment"].take()
+}
+
+#[test]
+fn the_table_of_panthers_guide_works_as_written_there() {
+    let rows = "{\"uuid\":\"ABC\",\"title\":\"Mail\",\"updatedAt\":null}\n";
+    assert_eq!(
+        enrichment(&[("1Password Translation.jsonl", rows)], ITEM_USAGE, &json!({ "item_uuid": "abc" })),
+        json!({ "1Password Translation": { "item_uuid": { "uuid": "ABC", "title": "Mail", "updatedAt": null, "p_match": "abc" } } })
+    );
+}
+
+#[test]
+fn csv_and_json_lines_give_the_same_rows() {
+    let event = json!({ "vault_uuid": "V1", "user": { "uuid": "U1" } });
+    let expect = json!({
+        "users": { "user.uuid": { "uuid": "u1", "name": "Ann \"A\"", "p_match": "U1" } },
+        "vaults": { "vault_uuid": { "id": "v1", "name": "Shared", "p_match": "V1" } },
+    });
+    let csv =
+        [("vaults.csv", "id,name\nv1,Shared\n"), ("users.csv", "\u{feff}uuid,name,note\nu1,\"Ann \"\"A\"\"\",\n")];
+    assert_eq!(enrichment(&csv, ITEM_USAGE, &event), expect);
+    let lines = [
+        ("vaults.ndjson", "{\"id\":\"v1\",\"name\":\"Shared\"}"),
+        ("users.jsonl", "\n{ \"uuid\" : \"u1\", \"name\":\"Ann \\\"A\\\"\" }\r\n"),
+    ];
+    assert_eq!(enrichment(&lines, ITEM_USAGE, &event), expect);
+}
+
+#[test]
+fn every_uuid_of_the_log_types_is_looked_up() {
+    let row = "{\"uuid\":\"x\"}";
+    let files = [("items.jsonl", row), ("users.jsonl", row), ("vaults.jsonl", row)];
+    let event = json!({
+        "item_uuid": "x", "vault_uuid": "x", "user": { "uuid": "x" }, "target_user": { "uuid": "x" },
+        "actor_uuid": "x", "object_uuid": "x", "aux_uuid": "x",
+    });
+    let hit = || json!({ "uuid": "x", "p_match": "x" });
+    for (log_type, expect) in [
+        ("OnePassword.SignInAttempt", json!({ "users": { "target_user.uuid": hit() } })),
+        (
+            ITEM_USAGE,
+            json!({ "items": { "item_uuid": hit() }, "users": { "user.uuid": hit() }, "vaults": { "vault_uuid": hit() } }),
+        ),
+        (
+            "OnePassword.AuditEvent",
+            json!({
+                "items": { "object_uuid": hit(), "aux_uuid": hit() },
+                "users": { "actor_uuid": hit(), "object_uuid": hit(), "aux_uuid": hit() },
+                "vaults": { "object_uuid": hit(), "aux_uuid": hit() },
+            }),
+        ),
+        ("Custom.Other", Value::Null),
+    ] {
+        assert_eq!(enrichment(&files, log_type, &event), expect, "{log_type}");
+    }
+}
+
+#[test]
+fn only_matches_appear() {
+    let files = [("items.jsonl", "{\"uuid\":\"a\"}"), ("vaults.jsonl", "{\"uuid\":\"v\"}")];
+    for (event, expect) in [
+        (json!({}), Value::Null),
+        (json!({ "item_uuid": null, "vault_uuid": {} }), Value::Null),
+        (
+            json!({ "item_uuid": "b", "vault_uuid": "v" }),
+            json!({ "vaults": { "vault_uuid": { "uuid": "v", "p_match": "v" } } }),
+        ),
+        (
+            json!({ "item_uuid": "a", "vault_uuid": "b" }),
+            json!({ "items": { "item_uuid": { "uuid": "a", "p_match": "a" } } }),
+        ),
+    ] {
+        assert_eq!(enrichment(&files, ITEM_USAGE, &event), expect, "{event}");
+    }
+}
+
+#[test]
+fn values_in_an_array_give_an_array_of_rows() {
+    let files = [("users.jsonl", "{\"uuid\":\"a\"}\n{\"uuid\":\"b\"}")];
+    let hit = |key: &str| json!({ "uuid": key, "p_match": key });
+    for event in
+        [json!({ "user": [{ "uuid": "a" }, {}, { "uuid": "b" }] }), json!({ "user": { "uuid": ["x", "a", ["b"]] } })]
+    {
+        assert_eq!(enrichment(&files, ITEM_USAGE, &event), json!({ "users": { "user.uuid": [hit("a"), hit("b")] } }));
+    }
+    assert_eq!(enrichment(&files, ITEM_USAGE, &json!({ "user": { "uuid": ["x"] } })), Value::Null);
+}
+
+#[test]
+fn the_last_of_equal_keys_wins_and_bad_rows_are_named_by_line() {
+    let rows = "{\"uuid\":\"a\",\"n\":1}\nnonsense\n\n{\"uuid\":\"\"}\n[1]\n{\"uuid\":\"A\",\"n\":2}\n";
+    let (_, report) = load(&[("items.jsonl", rows), ("README.md", ""), ("items.txt", "")]).unwrap();
+    let bad = |line, fault| BadRow { line, fault };
+    assert_eq!(
+        report,
+        Report {
+            tables: vec![TableReport {
+                name: "items".into(),
+                rows: 1,
+                repeated: 1,
+                bad: 3,
+                first_bad: vec![bad(2, RowFault::NotAnObject), bad(4, RowFault::NoKey), bad(5, RowFault::NotAnObject)],
+            }],
+            ignored: vec!["README.md".into(), "items.txt".into()],
+        }
+    );
+    assert_eq!(
+        enrichment(&[("items.jsonl", rows)], ITEM_USAGE, &json!({ "item_uuid": "a" }))["items"]["item_uuid"]["n"],
+        json!(2)
+    );
+
+    let (_, report) = load(&[("items.csv", "uuid,title\na,b,c\n,x\na,y\n")]).unwrap();
+    assert_eq!(report.tables[0].first_bad, [bad(2, RowFault::NotARecord), bad(3, RowFault::NoKey)]);
+}
+
+#[test]
+fn a_file_that_is_no_table_is_an_error() {
+    let refused = |name: &str, text: &str| load(&[(name, text)]).unwrap_err().reason;
+    assert_eq!(refused("items.csv", "title\nx\n"), Reason::NoKey);
+    assert_eq!(refused("items.csv", ""), Reason::NoKey);
+    assert_eq!(refused("items.jsonl", "nonsense"), Reason::AllBad);
+    assert_eq!(load(&[("items.csv", "uuid\n"), ("items.jsonl", "")]).unwrap_err().reason, Reason::Twice);
+    assert!(load(&[("items.jsonl", "")]).is_ok());
+}
+
+#[test]
+fn a_row_keeps_neither_long_text_nor_what_nobody_asked_for() {
+    let long = format!("{{\"uuid\":\"a\",\"title\":\"{}\"}}\n{{\"uuid\":\"b\"}}", "x".repeat(MAX_ROW_BYTES));
+    let (_, report) = load(&[("items.jsonl", &long)]).unwrap();
+    assert_eq!(report.tables[0].first_bad, [BadRow { line: 1, fault: RowFault::TooLong }]);
+
+    let listed = [("items.jsonl", "{\"id\":\"a\",\"additional_information\":\"ann\",\"p_match\":\"x\"}")];
+    assert_eq!(
+        enrichment(&listed, ITEM_USAGE, &json!({ "item_uuid": "a" })),
+        json!({ "items": { "item_uuid": { "id": "a", "p_match": "a" } } })
+    );
+}
+
+#[test]
+fn the_version_follows_the_content_and_not_the_order_of_files() {
+    let version = |files: &[(&str, &str)]| load(files).unwrap().0.version().to_owned();
+    let (items, users) = (("items.jsonl", "{\"uuid\":\"a\"}"), ("users.jsonl", "{\"uuid\":\"b\"}"));
+    assert_eq!(version(&[items, users]), version(&[users, items, ("notes.txt", "x")]));
+    assert_ne!(version(&[items]), version(&[("items.jsonl", "{\"uuid\":\"b\"}")]));
+    assert_eq!(version(&[items]).len(), 32);
+    assert_eq!(version(&[]), "");
+}

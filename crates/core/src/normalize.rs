@@ -1,0 +1,152 @@
+//! Turns a raw page into events, rejections and a note of what the schema does not know.
+//!
+//! Total: whatever a page holds, every item of it ends up as an event, as a rejection with its bytes, or as a counted duplicate. An
+//! event matches its schema as a whole or not at all. This is the plain way, one item at a time as a small tree that borrows from
+//! the page; values that need no change are copied as they were written.
+
+mod coerce;
+mod drift;
+mod event;
+mod problem;
+mod record;
+
+use std::fmt;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use latchkey_contracts::{
+    Feed,
+    event::Event,
+    page::RawPage,
+    rejection::{Problem, Rejection},
+};
+
+pub use self::{
+    drift::{Drift, MAX_DRIFT_PATHS},
+    problem::MAX_PROBLEMS,
+};
+use self::{event::Walk, record::Frame};
+use crate::{json, lookup::Lookups, page, schema::Schemas};
+
+/// How events are normalized.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// What becomes of fields that the schema does not declare.
+    pub unknown: Unknown,
+    /// Whether the local part of an e-mail address counts as a user's name (`p_any_usernames`), as it does in Panther today.
+    pub email_usernames: bool,
+}
+
+/// What becomes of fields that the schema does not declare. They are counted in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unknown {
+    /// They stand verbatim behind the declared fields of their object.
+    #[default]
+    Keep,
+    /// They are left out, as Panther does.
+    Drop,
+    /// They cost the event.
+    Reject,
+}
+
+/// What a page became.
+#[derive(Clone, Default, PartialEq)]
+pub struct Normalized {
+    /// Items of the page, duplicates and rejected ones included.
+    pub items: u32,
+    /// In the page's order.
+    pub events: Vec<Item>,
+    /// In the page's order. A page that is none has one rejection without an item index and nothing else.
+    pub rejections: Vec<Rejection>,
+    /// Items that the page marks as stored before.
+    pub duplicates: u32,
+    /// Fields that the schema does not declare.
+    pub drift: Drift,
+}
+
+/// A finished event with its place.
+#[derive(Clone, PartialEq)]
+pub struct Item {
+    /// Its index in the page's items.
+    pub index: u32,
+    /// The event.
+    pub event: Event,
+}
+
+/// Numbers only: records and refused bytes do not belong into messages.
+impl fmt::Debug for Normalized {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Normalized")
+            .field("items", &self.items)
+            .field("events", &self.events.len())
+            .field("rejections", &self.rejections.len())
+            .field("duplicates", &self.duplicates)
+            .field("drift", &self.drift)
+            .finish()
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { unknown: Unknown::Keep, email_usernames: true }
+    }
+}
+
+/// Normalizes a page. `body` is the page's body, decompressed; `now` becomes the events' `p_parse_time`, so normalizing a page
+/// again gives the same records but for that field.
+#[must_use]
+pub fn normalize(
+    page: &RawPage,
+    body: &[u8],
+    schemas: &Schemas,
+    lookups: &Lookups,
+    options: Options,
+    now: Timestamp,
+) -> Normalized {
+    let Ok(feed) = page.feed.parse::<Feed>() else {
+        return refused(body, "feed", "a feed that is known here", problem::text_of(&page.feed));
+    };
+    let log_type = feed.log_type().as_str();
+    let Some(schema) = schemas.get(log_type) else {
+        return refused(body, "schema", log_type, "no such schema".into());
+    };
+    let view = match page::read(body) {
+        Ok(view) => view,
+        Err(error) => return refused(body, "page", "a page with cursor, has_more and items", error.to_string()),
+    };
+    let frame = Frame::new(&page.source, &page.source_label, log_type, now);
+    let mut walk = Walk::new(frame, lookups, options, body.len());
+    let mut normalized = Normalized::default();
+    for (index, item) in (0..).zip(&view.items) {
+        normalized.items += 1;
+        if page.duplicates.binary_search(&index).is_ok() {
+            normalized.duplicates += 1;
+            continue;
+        }
+        let problems = match json::parse(item.raw) {
+            Ok(value) => walk.event(index, &schema.root, &value).err(),
+            Err(error) => Some(vec![problem::not_json(error)]),
+        };
+        if let Some(problems) = problems {
+            normalized.rejections.push(Rejection {
+                item: Some(index),
+                problems,
+                raw: Bytes::copy_from_slice(item.raw),
+            });
+        }
+    }
+    (normalized.events, normalized.drift) = walk.finish();
+    normalized
+}
+
+/// The whole page refused.
+fn refused(body: &[u8], rule: &str, expected: &str, found: String) -> Normalized {
+    let problem = Problem { path: "$".into(), rule: rule.into(), expected: expected.into(), found };
+    let rejection = Rejection { item: None, problems: vec![problem], raw: Bytes::copy_from_slice(body) };
+    Normalized { rejections: vec![rejection], ..Normalized::default() }
+}
+
+#[cfg(test)]
+mod tests;

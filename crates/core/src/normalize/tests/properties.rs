@@ -1,0 +1,130 @@
+//! What holds for every input.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Any JSON, a bit of it shaped like an event: as text, so that escapes and number forms vary.
+fn value() -> impl Strategy<Value = String> {
+    let scalar = prop_oneof![
+        Just("null".to_owned()),
+        Just("true".to_owned()),
+        Just("\"\"".to_owned()),
+        Just("\"2023-03-15T16:32:50.5+01:00\"".to_owned()),
+        Just("\"caf\\u00e9 \\ud83d\\ude00 \\\"q\\\"\"".to_owned()),
+        Just("\"ann@example.com\"".to_owned()),
+        Just("\"192.0.2.1\"".to_owned()),
+        Just("1.50".to_owned()),
+        any::<i64>().prop_map(|number| number.to_string()),
+        any::<String>().prop_map(|text| json!(text).to_string()),
+    ];
+    scalar.prop_recursive(3, 24, 6, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(|list| format!("[ {} ]", list.join(" , "))),
+            proptest::collection::vec((key(), inner), 0..5).prop_map(|members| object(&members)),
+        ]
+    })
+}
+
+fn key() -> impl Strategy<Value = String> {
+    prop_oneof![
+        proptest::sample::select(vec![
+            "uuid",
+            "timestamp",
+            "user",
+            "client",
+            "name",
+            "email",
+            "ip_address",
+            "location",
+            "latitude",
+            "used_version",
+            "action",
+            "extra",
+            "u\\u0075id",
+        ])
+        .prop_map(|name| format!("\"{name}\"")),
+        any::<String>().prop_map(|name| json!(name).to_string()),
+    ]
+}
+
+fn object(members: &[(String, String)]) -> String {
+    let members: Vec<_> = members.iter().map(|(key, value)| format!("{key} : {value}")).collect();
+    format!("{{{}}}", members.join(","))
+}
+
+/// An event that has what is required, and anything else.
+fn event() -> impl Strategy<Value = String> {
+    proptest::collection::vec((key(), value()), 0..8).prop_map(|mut members| {
+        members.push(("\"uuid\"".into(), "\"A\"".into()));
+        members.push(("\"timestamp\"".into(), "\"2023-03-15T16:32:50.123456789Z\"".into()));
+        object(&members)
+    })
+}
+
+/// The record without its `p_` fields, as text.
+fn stripped(record: &str) -> String {
+    let value = json::parse(record.as_bytes()).unwrap();
+    let json::Value::Object(mut members) = value else { panic!("a record is an object") };
+    members.retain(|member| !crate::schema::is_reserved(&member.key.decode()));
+    let mut out = Vec::new();
+    json::write_value(&mut out, &json::Value::Object(members));
+    String::from_utf8(out).unwrap()
+}
+
+proptest! {
+    #[test]
+    fn normalizing_is_total_on_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let normalized = normalize(&page(Feed::ItemUsages), &bytes, &SHIPPED, &Lookups::default(), Options::default(), NOW.parse().unwrap());
+        prop_assert_eq!(normalized.rejections.len(), 1);
+        prop_assert_eq!(&normalized.rejections[0].raw, &bytes);
+    }
+
+    #[test]
+    fn every_item_is_an_event_a_rejection_or_a_duplicate(items in proptest::collection::vec(prop_oneof![value(), event()], 0..6), marked in proptest::collection::btree_set(0_u32..8, 0..4)) {
+        let marked = RawPage { duplicates: marked.into_iter().collect(), ..page(Feed::ItemUsages) };
+        let normalized = normalize(&marked, &body(&items.join(",")), &SHIPPED, &Lookups::default(), Options::default(), NOW.parse().unwrap());
+        prop_assert_eq!(normalized.items as usize, items.len());
+        let mut indexes: Vec<_> = normalized.events.iter().map(|item| item.index).collect();
+        indexes.extend(normalized.rejections.iter().map(|rejection| rejection.item.unwrap()));
+        indexes.extend(marked.duplicates.iter().filter(|index| (**index as usize) < items.len()));
+        indexes.sort_unstable();
+        prop_assert_eq!(indexes, (0..normalized.items).collect::<Vec<_>>());
+        for rejection in &normalized.rejections {
+            prop_assert!(!rejection.problems.is_empty());
+            prop_assert_eq!(&rejection.raw, items[rejection.item.unwrap() as usize].as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_record_is_one_line_of_valid_json(event in event()) {
+        for item in plain(Feed::ItemUsages, &event).events {
+            let record: Value = serde_json::from_slice(&item.event.record).unwrap();
+            prop_assert!(!item.event.record.contains(&b'\n'));
+            prop_assert_eq!(&record["p_row_id"], &json!(item.event.row_id));
+            // Each key stands once: nothing is lost when a reader keeps one of two.
+            let json::Value::Object(members) = json::parse(&item.event.record).unwrap() else { panic!() };
+            prop_assert_eq!(members.len(), record.as_object().unwrap().len());
+        }
+    }
+
+    #[test]
+    fn a_record_without_its_standard_fields_gives_the_same_record_again(event in event()) {
+        for item in plain(Feed::ItemUsages, &event).events {
+            let again = plain(Feed::ItemUsages, &stripped(record(&item)));
+            prop_assert_eq!(again.rejections, vec![]);
+            prop_assert_eq!(record(&again.events[0]), record(&item));
+        }
+    }
+
+    #[test]
+    fn indicators_are_sorted_bytewise_and_kept_once(event in event()) {
+        for item in plain(Feed::ItemUsages, &event).events {
+            let record: Value = serde_json::from_slice(&item.event.record).unwrap();
+            for (name, values) in record.as_object().unwrap().iter().filter(|(name, _)| name.starts_with("p_any_")) {
+                let values: Vec<_> = values.as_array().unwrap().iter().map(|value| value.as_str().unwrap()).collect();
+                prop_assert!(!values.is_empty() && values.is_sorted_by(|one, other| one.as_bytes() < other.as_bytes()), "{}", name);
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Reads a response body as a page: cursor, `has_more`, and where each item stands.
+//!
+//! Strict about the page and lenient about its items. A body that is not certainly a page must never read as "no events", so
+//! whatever is missing or of another type is an [`Error`]. An item that is not what it should be still has its place in the page;
+//! only its uuid is unknown, and validation refuses it later, alone.
+//!
+//! The body is walked once and nothing is copied: this runs for every event, and a document tree costs ten times as much.
+
+mod scan;
+
+use std::{borrow::Cow, str};
+
+use self::scan::Scanner;
+use crate::cursor::{self, Cursor};
+
+/// The most items in one page. The API answers with 1,000 at most; the bound keeps a hostile body from growing the list.
+pub const MAX_ITEMS: usize = 10_000;
+
+/// The deepest nesting, as in most JSON readers. Real pages have five levels.
+pub const MAX_DEPTH: u32 = 128;
+
+/// What a response body says as a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageView<'body> {
+    /// Where the feed continues after this page.
+    pub cursor: Cursor,
+    /// Whether the API has another page at once.
+    pub has_more: bool,
+    /// The items in the page's order.
+    pub items: Vec<ItemView<'body>>,
+}
+
+/// One item of a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemView<'body> {
+    /// The item's bytes as they came, without surrounding white space. Its brackets and quotes match; it need not be valid JSON.
+    pub raw: &'body [u8],
+    /// The item's own `uuid`, if it is an object that has one: a text and not empty.
+    pub uuid: Option<Cow<'body, str>>,
+}
+
+/// Why a body is not a page.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Not a JSON object: an HTML page of a gateway, an array, nothing at all.
+    #[error("the body is not a JSON object")]
+    NotAnObject,
+    /// Broken JSON, or a body cut short.
+    #[error("the body is not valid JSON at byte {at}")]
+    Syntax {
+        /// Where the walk ended.
+        at: usize,
+    },
+    /// Values nested deeper than [`MAX_DEPTH`].
+    #[error("the body nests deeper than {MAX_DEPTH} levels at byte {at}")]
+    TooDeep {
+        /// Where the walk ended.
+        at: usize,
+    },
+    /// Something follows the object.
+    #[error("something follows the page at byte {at}")]
+    Trailing {
+        /// Where it begins.
+        at: usize,
+    },
+    /// A field that every page has is absent.
+    #[error("the page has no {0}")]
+    Missing(&'static str),
+    /// A field is of another type.
+    #[error("the page's {0} is of the wrong type")]
+    WrongType(&'static str),
+    /// A field stands twice, and which one counts is anybody's guess.
+    #[error("the page has {0} twice")]
+    Repeated(&'static str),
+    /// The cursor could not be sent back.
+    #[error("the page's cursor is unusable: {0}")]
+    Cursor(#[from] cursor::Error),
+    /// More than [`MAX_ITEMS`].
+    #[error("the page has more than {MAX_ITEMS} items")]
+    TooManyItems,
+}
+
+/// Reads `body` as a page.
+pub fn read(body: &[u8]) -> Result<PageView<'_>, Error> {
+    let mut scanner = Scanner::new(body);
+    if !scanner.take(b'{') {
+        return Err(Error::NotAnObject);
+    }
+    let mut fields = Fields::default();
+    let mut more = !scanner.take(b'}');
+    while more {
+        let key = scanner.key()?;
+        fields.read(key, &mut scanner)?;
+        more = scanner.more(b'}')?;
+    }
+    scanner.end()?;
+    fields.finish()
+}
+
+#[derive(Default)]
+struct Fields<'body> {
+    cursor: Option<Cursor>,
+    has_more: Option<bool>,
+    items: Option<Vec<ItemView<'body>>>,
+}
+
+impl<'body> Fields<'body> {
+    fn read(&mut self, key: &'body [u8], scanner: &mut Scanner<'body>) -> Result<(), Error> {
+        match scan::text(key).as_deref() {
+            Some("cursor") => put(&mut self.cursor, "cursor", cursor(scanner)?),
+            Some("has_more") => put(&mut self.has_more, "has_more", has_more(scanner)?),
+            Some("items") => put(&mut self.items, "items", items(scanner)?),
+            _ => scanner.value().map(|_| ()),
+        }
+    }
+
+    fn finish(self) -> Result<PageView<'body>, Error> {
+        Ok(PageView {
+            cursor: self.cursor.ok_or(Error::Missing("cursor"))?,
+            has_more: self.has_more.ok_or(Error::Missing("has_more"))?,
+            items: self.items.ok_or(Error::Missing("items"))?,
+        })
+    }
+}
+
+fn put<T>(slot: &mut Option<T>, field: &'static str, value: T) -> Result<(), Error> {
+    if slot.replace(value).is_some() { Err(Error::Repeated(field)) } else { Ok(()) }
+}
+
+fn cursor(scanner: &mut Scanner<'_>) -> Result<Cursor, Error> {
+    let text = scan::string(scanner.value()?).and_then(scan::text).ok_or(Error::WrongType("cursor"))?;
+    Ok(text.parse()?)
+}
+
+fn has_more(scanner: &mut Scanner<'_>) -> Result<bool, Error> {
+    match scanner.value()? {
+        b"true" => Ok(true),
+        b"false" => Ok(false),
+        _ => Err(Error::WrongType("has_more")),
+    }
+}
+
+/// `null` is how some servers write an empty list.
+fn items<'body>(scanner: &mut Scanner<'body>) -> Result<Vec<ItemView<'body>>, Error> {
+    let mut items = Vec::new();
+    if !scanner.take(b'[') {
+        return if scanner.value()? == b"null" { Ok(items) } else { Err(Error::WrongType("items")) };
+    }
+    let mut more = !scanner.take(b']');
+    while more {
+        if items.len() == MAX_ITEMS {
+            return Err(Error::TooManyItems);
+        }
+        items.push(item(scanner)?);
+        more = scanner.more(b']')?;
+    }
+    Ok(items)
+}
+
+fn item<'body>(scanner: &mut Scanner<'body>) -> Result<ItemView<'body>, Error> {
+    let start = *scanner;
+    if let Ok((raw, uuid)) = object(scanner) {
+        return Ok(ItemView { raw, uuid: uuid.and_then(scan::text).filter(|uuid| !uuid.is_empty()) });
+    }
+    // No object, or one that is broken inside: matching brackets still tell where it ends.
+    *scanner = start;
+    Ok(ItemView { raw: scanner.value()?, uuid: None })
+}
+
+/// One item with the inside of its `uuid`, in the same walk.
+fn object<'body>(scanner: &mut Scanner<'body>) -> Result<(&'body [u8], Option<&'body [u8]>), Error> {
+    let start = scanner.position();
+    if !scanner.take(b'{') {
+        return Err(Error::Syntax { at: start });
+    }
+    let mut uuid = None;
+    let mut more = !scanner.take(b'}');
+    while more {
+        let key = scanner.key()?;
+        let value = scanner.value()?;
+        if key == b"uuid" {
+            uuid = scan::string(value);
+        }
+        more = scanner.more(b'}')?;
+    }
+    Ok((scanner.since(start), uuid))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,249 @@
+//! Reads and writes instants as events carry them.
+//!
+//! Stricter than most readers of RFC 3339, because Panther is: upper-case `T` and `Z`, a zone always, no leap second. Fractions keep
+//! nanoseconds; finer digits are cut off. Nothing here goes through floating point.
+
+use jiff::{Timestamp, civil, tz::Offset};
+
+/// 0000-01-01T00:00:00Z. RFC 3339 has no form for years before it.
+const YEAR_ZERO: i64 = -62_167_219_200;
+
+/// Digits after the decimal point that an instant keeps.
+const NANO_DIGITS: usize = 9;
+
+/// The unit in which an epoch timestamp counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Seconds; the only one that may have a fraction.
+    Seconds,
+    /// Milliseconds.
+    Millis,
+    /// Microseconds.
+    Micros,
+    /// Nanoseconds.
+    Nanos,
+}
+
+/// Reads `2023-03-15T16:32:50.123456789Z` or the same with an offset such as `+02:00`.
+#[must_use]
+pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
+    let bytes = text.as_bytes();
+    let pair = |at: usize| digits(bytes.get(at..at + 2)?);
+    let is = |at: usize, byte: u8| bytes.get(at) == Some(&byte);
+    if !(is(4, b'-') && is(7, b'-') && is(10, b'T') && is(13, b':') && is(16, b':')) {
+        return None;
+    }
+    let year = digits(bytes.get(..4)?)?;
+    let date = civil::Date::new(i16::try_from(year).ok()?, small(pair(5)?)?, small(pair(8)?)?).ok()?;
+    let (nanos, zone) = fraction(&bytes[19.min(bytes.len())..])?;
+    let second = small(pair(17)?).filter(|second| *second < 60)?;
+    let time = civil::Time::new(small(pair(11)?)?, small(pair(14)?)?, second, nanos).ok()?;
+    writable(offset(zone)?.to_timestamp(date.to_datetime(time)).ok()?)
+}
+
+/// Reads a count of `unit` since 1970-01-01T00:00:00Z, in plain decimal digits.
+#[must_use]
+pub fn parse_unix(text: &str, unit: Unit) -> Option<Timestamp> {
+    let (negative, magnitude) = text.strip_prefix('-').map_or((false, text), |magnitude| (true, magnitude));
+    let (whole, part) = magnitude.split_once('.').map_or((magnitude, None), |(whole, part)| (whole, Some(part)));
+    if whole.is_empty() || !whole.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let (scale, part) = match unit {
+        Unit::Seconds => (1_000_000_000, part),
+        Unit::Millis => (1_000_000, part.map(|_| "")),
+        Unit::Micros => (1_000, part.map(|_| "")),
+        Unit::Nanos => (1, part.map(|_| "")),
+    };
+    let part = match part {
+        Some(part) => i128::from(nanos(part.as_bytes())?),
+        None => 0,
+    };
+    let nanos = whole.parse::<i128>().ok()?.checked_mul(scale)?.checked_add(part)?;
+    writable(Timestamp::from_nanosecond(if negative { -nanos } else { nanos }).ok()?)
+}
+
+/// Appends `2023-03-15T16:32:50.123456789Z`: the form of declared timestamp fields.
+pub fn write_rfc3339(out: &mut Vec<u8>, timestamp: Timestamp) {
+    write(out, timestamp, b'T');
+    out.push(b'Z');
+}
+
+/// Appends `2023-03-15 16:32:50.123456789`, UTC: the form of `p_` fields, as in Panther's tables.
+pub fn write_panther(out: &mut Vec<u8>, timestamp: Timestamp) {
+    write(out, timestamp, b' ');
+}
+
+/// Nanoseconds since 1970-01-01T00:00:00Z; `None` outside 1677-09-21 … 2262-04-11, which 64 bits cannot hold.
+#[must_use]
+pub fn unix_nano(timestamp: Timestamp) -> Option<i64> {
+    i64::try_from(timestamp.as_nanosecond()).ok()
+}
+
+fn write(out: &mut Vec<u8>, timestamp: Timestamp, separator: u8) {
+    let datetime = Offset::UTC.to_datetime(timestamp);
+    number(out, u32::from(datetime.year().unsigned_abs()), 4);
+    for (byte, value) in [
+        (b'-', datetime.month()),
+        (b'-', datetime.day()),
+        (separator, datetime.hour()),
+        (b':', datetime.minute()),
+        (b':', datetime.second()),
+    ] {
+        out.push(byte);
+        number(out, u32::from(value.unsigned_abs()), 2);
+    }
+    out.push(b'.');
+    number(out, datetime.subsec_nanosecond().unsigned_abs(), NANO_DIGITS);
+}
+
+fn writable(timestamp: Timestamp) -> Option<Timestamp> {
+    (timestamp.as_second() >= YEAR_ZERO).then_some(timestamp)
+}
+
+fn number(out: &mut Vec<u8>, value: u32, width: usize) {
+    let end = out.len() + width;
+    out.resize(end, b'0');
+    let mut rest = value;
+    for digit in out[end - width..].iter_mut().rev() {
+        *digit = b'0' + u8::try_from(rest % 10).expect("a remainder of ten is one digit");
+        rest /= 10;
+    }
+}
+
+fn digits(bytes: &[u8]) -> Option<u32> {
+    bytes.iter().try_fold(0, |number: u32, byte| {
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        number.checked_mul(10)?.checked_add(u32::from(digit))
+    })
+}
+
+fn small(number: u32) -> Option<i8> {
+    i8::try_from(number).ok()
+}
+
+/// Splits what follows the seconds into nanoseconds and the zone.
+fn fraction(rest: &[u8]) -> Option<(i32, &[u8])> {
+    let Some(rest) = rest.strip_prefix(b".") else { return Some((0, rest)) };
+    let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    Some((nanos(&rest[..length])?, &rest[length..]))
+}
+
+/// The decimal digits of a fraction of a second in nanoseconds.
+fn nanos(fraction: &[u8]) -> Option<i32> {
+    if fraction.is_empty() || !fraction.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let kept = &fraction[..fraction.len().min(NANO_DIGITS)];
+    let missing = u32::try_from(NANO_DIGITS - kept.len()).ok()?;
+    i32::try_from(digits(kept)? * 10_u32.pow(missing)).ok()
+}
+
+fn offset(zone: &[u8]) -> Option<Offset> {
+    if zone == b"Z" {
+        return Some(Offset::UTC);
+    }
+    let [sign @ (b'+' | b'-'), hours @ .., b':', _, _] = zone else { return None };
+    let hours = digits(hours).filter(|value| hours.len() == 2 && *value < 24)?;
+    let minutes = digits(&zone[4..]).filter(|value| *value < 60)?;
+    let seconds = i32::try_from(hours * 3600 + minutes * 60).ok()?;
+    Offset::from_seconds(if *sign == b'-' { -seconds } else { seconds }).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rfc3339(timestamp: Timestamp) -> String {
+        let mut out = Vec::new();
+        write_rfc3339(&mut out, timestamp);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn rfc3339_is_read_strictly_and_written_in_utc_with_nanoseconds() {
+        for (text, expect) in [
+            ("2023-03-15T16:32:50Z", Some("2023-03-15T16:32:50.000000000Z")),
+            ("2023-03-15T16:32:50.1Z", Some("2023-03-15T16:32:50.100000000Z")),
+            ("2023-03-15T16:32:50.12345678Z", Some("2023-03-15T16:32:50.123456780Z")),
+            ("2023-03-15T16:32:50.123456789Z", Some("2023-03-15T16:32:50.123456789Z")),
+            ("2023-03-15T16:32:50.1234567899Z", Some("2023-03-15T16:32:50.123456789Z")),
+            ("2023-03-15T16:32:50+02:00", Some("2023-03-15T14:32:50.000000000Z")),
+            ("2023-03-15T00:32:50-23:59", Some("2023-03-16T00:31:50.000000000Z")),
+            ("2024-02-29T00:00:00Z", Some("2024-02-29T00:00:00.000000000Z")),
+            ("0001-01-01T00:00:00Z", Some("0001-01-01T00:00:00.000000000Z")),
+            ("0000-01-01T00:00:00Z", Some("0000-01-01T00:00:00.000000000Z")),
+            ("0000-01-01T00:00:00+01:00", None),
+            ("2023-02-29T00:00:00Z", None),
+            ("2023-13-15T16:32:50Z", None),
+            ("2023-03-15T24:00:00Z", None),
+            ("2023-03-15T16:32:60Z", None),
+            ("2023-03-15T16:32:50", None),
+            ("2023-03-15t16:32:50Z", None),
+            ("2023-03-15T16:32:50z", None),
+            ("2023-03-15 16:32:50Z", None),
+            ("2023-03-15T16:32:50.Z", None),
+            ("2023-03-15T16:32:50,5Z", None),
+            ("2023-03-15T16:32:50+0200", None),
+            ("2023-03-15T16:32:50+2:00", None),
+            ("2023-03-15T16:32:50+24:00", None),
+            ("2023-03-15T16:32:50+02:60", None),
+            ("2023-03-15T16:32Z", None),
+            ("2023-03-15", None),
+            ("+023-03-15T16:32:50Z", None),
+            ("2023-03-15T16:32:50Z ", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_rfc3339(text).map(rfc3339).as_deref(), expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn epochs_are_read_exactly() {
+        for (text, unit, expect) in [
+            ("1678897970", Unit::Seconds, Some("2023-03-15T16:32:50.000000000Z")),
+            ("1678897970.123456789", Unit::Seconds, Some("2023-03-15T16:32:50.123456789Z")),
+            ("-0.5", Unit::Seconds, Some("1969-12-31T23:59:59.500000000Z")),
+            ("1678897970123", Unit::Millis, Some("2023-03-15T16:32:50.123000000Z")),
+            ("1678897970123456", Unit::Micros, Some("2023-03-15T16:32:50.123456000Z")),
+            ("1678897970123456789", Unit::Nanos, Some("2023-03-15T16:32:50.123456789Z")),
+            ("1678897970123.5", Unit::Millis, None),
+            ("1678897970.", Unit::Seconds, None),
+            ("-62167219201", Unit::Seconds, None),
+            ("1e9", Unit::Seconds, None),
+            ("+5", Unit::Seconds, None),
+            (" 5", Unit::Seconds, None),
+            ("", Unit::Seconds, None),
+            ("99999999999999999999999999999999999999999", Unit::Nanos, None),
+            ("999999999999999", Unit::Seconds, None),
+        ] {
+            assert_eq!(parse_unix(text, unit).map(rfc3339).as_deref(), expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn p_fields_have_the_form_of_panthers_tables() {
+        let mut out = Vec::new();
+        write_panther(&mut out, parse_rfc3339("2023-03-15T16:32:50.01Z").unwrap());
+        assert_eq!(out, b"2023-03-15 16:32:50.010000000");
+    }
+
+    #[test]
+    fn what_64_bits_cannot_hold_is_said() {
+        assert_eq!(unix_nano(parse_rfc3339("0001-01-01T00:00:00Z").unwrap()), None);
+        assert_eq!(unix_nano(parse_rfc3339("1970-01-01T00:00:01.000000002Z").unwrap()), Some(1_000_000_002));
+    }
+
+    proptest! {
+        #[test]
+        fn every_instant_survives_writing_and_reading(nano in any::<i64>()) {
+            let timestamp = Timestamp::from_nanosecond(i128::from(nano)).unwrap();
+            let text = rfc3339(timestamp);
+            prop_assert_eq!(parse_rfc3339(&text), Some(timestamp));
+            // An implementation that is not ours agrees.
+            prop_assert_eq!(text.parse::<Timestamp>().unwrap(), timestamp);
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What is judged of a chain: whether it is polled, and whether its silence is one.
+//!
+//! Pure functions of what the chain's last checkpoint says, of the time, and of a policy. Two questions that must not mix: a chain
+//! that nobody polls, or that is refused, says nothing about its source, so it is reported as that and never as a drop-off. And a
+//! source that is silent is silent by the time of its last arrival: event times lie, since clients deliver late.
+
+mod drop_off;
+mod policy;
+mod poll;
+#[cfg(test)]
+pub(crate) mod samples;
+mod window;
+
+use jiff::Timestamp;
+
+pub use self::{
+    drop_off::{DropOff, drop_off},
+    policy::{InvalidThreshold, Policy},
+    poll::{Poll, Refusal, poll},
+    window::{ChainWindow, Outcome, UnknownOutcome},
+};
+
+/// Everything judged of one chain at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// Whether it is polled.
+    pub poll: Poll,
+    /// Whether its source has fallen silent.
+    pub drop_off: DropOff,
+}
+
+/// Judges a chain, having watched it without a gap since `watched_since`.
+#[must_use]
+pub fn judge(window: &ChainWindow, watched_since: Timestamp, now: Timestamp, policy: &Policy) -> Judgement {
+    let poll = poll(window, watched_since, now);
+    let drop_off = drop_off(window, &poll, now, policy);
+    Judgement { poll, drop_off }
+}

@@ -1,0 +1,36 @@
+//! Windows for table tests, in seconds on one time line.
+
+use jiff::Timestamp;
+use latchkey_contracts::{Chain, Feed};
+
+use super::{ChainWindow, Outcome};
+
+/// The moment `seconds` into the time line.
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + seconds).unwrap()
+}
+
+/// A chain polled every 60 s since 0, last at 600, quietly; its last event came at 300.
+pub(crate) fn window() -> ChainWindow {
+    ChainWindow {
+        chain: Chain { source: "acme".parse().unwrap(), feed: Feed::ItemUsages },
+        source_label: "Acme".into(),
+        polled_at: at(600),
+        next_poll_at: at(660),
+        first_polled_at: at(0),
+        last_success_at: Some(at(600)),
+        last_arrival_at: Some(at(300)),
+        consecutive_failures: 0,
+        outcome: Outcome::Quiet,
+    }
+}
+
+/// The same chain, refused for `failures` turns since 600.
+pub(crate) fn refused(reason: &str, failures: u32) -> ChainWindow {
+    ChainWindow {
+        last_success_at: Some(at(540)),
+        consecutive_failures: failures,
+        outcome: Outcome::Refused { reason: reason.into(), http_status: None, detail: "why".into() },
+        ..window()
+    }
+}

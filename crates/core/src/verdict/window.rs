@@ -1,0 +1,103 @@
+//! What is known of one chain.
+//!
+//! The chain's last checkpoint carries enough of its past for every verdict of today. Verdicts take this type and not the message,
+//! so that more history can come in without their noticing.
+
+use jiff::Timestamp;
+use latchkey_contracts::{
+    Chain,
+    checkpoint::{self, Checkpoint, outcome::Kind},
+};
+
+use crate::instant;
+
+/// The longest texts that are taken over from a checkpoint, in characters: they end in alerts.
+const MAX_TEXT: usize = 500;
+
+/// One chain as its checkpoints show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainWindow {
+    /// Which chain.
+    pub chain: Chain,
+    /// What the operator calls its source.
+    pub source_label: String,
+    /// When it was polled last.
+    pub polled_at: Timestamp,
+    /// When it is polled next if its fetcher lives. Never before `polled_at`.
+    pub next_poll_at: Timestamp,
+    /// When it was polled for the first time.
+    pub first_polled_at: Timestamp,
+    /// The last answer that was a page.
+    pub last_success_at: Option<Timestamp>,
+    /// When a page last brought a new event.
+    pub last_arrival_at: Option<Timestamp>,
+    /// Turns since the last success.
+    pub consecutive_failures: u32,
+    /// How the last turn ended.
+    pub outcome: Outcome,
+}
+
+/// How a turn ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// At the feed's end; nothing new.
+    Quiet,
+    /// New events, at the feed's end or with more of them waiting.
+    Active,
+    /// The poll failed.
+    Refused {
+        /// A stable word.
+        reason: String,
+        /// The answer's status, if there was one.
+        http_status: Option<u32>,
+        /// What the operator should know.
+        detail: String,
+    },
+}
+
+/// A checkpoint that ends in a way this version does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the checkpoint's outcome is of unknown kind {0}")]
+pub struct UnknownOutcome(pub i32);
+
+impl ChainWindow {
+    /// Reads a checkpoint of `chain`.
+    pub fn read(chain: Chain, checkpoint: &Checkpoint) -> Result<Self, UnknownOutcome> {
+        let polled_at = instant::from_unix_nano(checkpoint.polled_at_unix_nano);
+        let first_polled_at = instant::optional_from_unix_nano(checkpoint.first_polled_at_unix_nano);
+        let label = text(&checkpoint.source_label);
+        Ok(Self {
+            source_label: if label.is_empty() { chain.source.to_string() } else { label },
+            chain,
+            polled_at,
+            next_poll_at: instant::from_unix_nano(checkpoint.next_poll_at_unix_nano).max(polled_at),
+            first_polled_at: first_polled_at.unwrap_or(polled_at),
+            last_success_at: instant::optional_from_unix_nano(checkpoint.last_success_at_unix_nano),
+            last_arrival_at: instant::optional_from_unix_nano(checkpoint.last_arrival_at_unix_nano),
+            consecutive_failures: checkpoint.consecutive_failures,
+            outcome: checkpoint.outcome.as_ref().map_or(Err(UnknownOutcome(0)), outcome)?,
+        })
+    }
+
+    /// The earliest moment since which the chain may have been without an answer.
+    pub(super) fn unanswered_since(&self) -> Timestamp {
+        self.last_success_at.unwrap_or(self.first_polled_at)
+    }
+}
+
+fn outcome(outcome: &checkpoint::Outcome) -> Result<Outcome, UnknownOutcome> {
+    match outcome.kind() {
+        Kind::Quiet => Ok(Outcome::Quiet),
+        Kind::Active | Kind::Behind => Ok(Outcome::Active),
+        Kind::Refused => Ok(Outcome::Refused {
+            reason: text(&outcome.reason),
+            http_status: (outcome.http_status != 0).then_some(outcome.http_status),
+            detail: text(&outcome.detail),
+        }),
+        Kind::Unspecified => Err(UnknownOutcome(outcome.kind)),
+    }
+}
+
+fn text(text: &str) -> String {
+    text.trim().chars().take(MAX_TEXT).collect()
+}

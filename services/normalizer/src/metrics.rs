@@ -1,0 +1,143 @@
+//! What a normalizer counts.
+
+use std::sync::atomic::AtomicU64;
+
+use latchkey_contracts::Chain;
+use latchkey_core::lookup::Report;
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Unit,
+};
+
+use crate::work::Summary;
+
+/// The labels of one chain.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ChainLabels {
+    source: String,
+    feed: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct TableLabels {
+    table: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+/// The normalizer's metrics. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    pages: Family<ChainLabels, Counter>,
+    events: Family<ChainLabels, Counter>,
+    rejections: Family<ChainLabels, Counter>,
+    duplicates: Family<ChainLabels, Counter>,
+    unknown_fields: Family<ChainLabels, Counter>,
+    returned_pages: Family<ReasonLabels, Counter>,
+    page_seconds: Histogram,
+    table_rows: Family<TableLabels, Gauge<u64, AtomicU64>>,
+    tables_refused: Counter,
+}
+
+/// What this process has done for a chain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Pages normalized and acknowledged.
+    pub pages: u64,
+    /// Events published.
+    pub events: u64,
+    /// Items refused.
+    pub rejections: u64,
+    /// Items that had come before.
+    pub duplicates: u64,
+}
+
+impl Metrics {
+    /// Registers them.
+    #[must_use]
+    pub fn new(metrics: &latchkey_runtime::Metrics) -> Self {
+        let new = Self {
+            pages: Family::default(),
+            events: Family::default(),
+            rejections: Family::default(),
+            duplicates: Family::default(),
+            unknown_fields: Family::default(),
+            returned_pages: Family::default(),
+            // From a page of a few events to one that waits for a slow server.
+            page_seconds: Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0]),
+            table_rows: Family::default(),
+            tables_refused: Counter::default(),
+        };
+        metrics.register(|registry| {
+            let normalizer = registry.sub_registry_with_prefix("normalizer");
+            normalizer.register("pages", "Pages normalized", new.pages.clone());
+            normalizer.register("events", "Events published", new.events.clone());
+            normalizer.register("rejections", "Items that validation refused", new.rejections.clone());
+            normalizer.register("duplicates", "Items skipped because they had come before", new.duplicates.clone());
+            normalizer.register(
+                "unknown_fields",
+                "Fields of events that their schema does not declare",
+                new.unknown_fields.clone(),
+            );
+            normalizer.register("returned_pages", "Pages handed back for a later try", new.returned_pages.clone());
+            normalizer.register_with_unit(
+                "page",
+                "Time from delivery to acknowledgement",
+                Unit::Seconds,
+                new.page_seconds.clone(),
+            );
+            normalizer.register("lookup_rows", "Rows of each lookup table", new.table_rows.clone());
+            normalizer.register(
+                "lookups_refused",
+                "Changed lookup tables that could not be loaded",
+                new.tables_refused.clone(),
+            );
+        });
+        new
+    }
+
+    /// What this process has done for a chain.
+    #[must_use]
+    pub fn normalized(&self, chain: &Chain) -> Counts {
+        let labels = labels(chain);
+        Counts {
+            pages: self.pages.get_or_create(&labels).get(),
+            events: self.events.get_or_create(&labels).get(),
+            rejections: self.rejections.get_or_create(&labels).get(),
+            duplicates: self.duplicates.get_or_create(&labels).get(),
+        }
+    }
+
+    pub(crate) fn page_done(&self, chain: &Chain, summary: &Summary, seconds: f64) {
+        let labels = labels(chain);
+        self.pages.get_or_create(&labels).inc();
+        self.events.get_or_create(&labels).inc_by(summary.events);
+        self.rejections.get_or_create(&labels).inc_by(summary.rejections);
+        self.duplicates.get_or_create(&labels).inc_by(summary.duplicates);
+        self.unknown_fields.get_or_create(&labels).inc_by(summary.drift.total());
+        self.page_seconds.observe(seconds);
+    }
+
+    pub(crate) fn page_returned(&self, reason: &'static str) {
+        self.returned_pages.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    pub(crate) fn tables_loaded(&self, report: &Report) {
+        self.table_rows.clear();
+        for table in &report.tables {
+            self.table_rows.get_or_create(&TableLabels { table: table.name.clone() }).set(table.rows as u64);
+        }
+    }
+
+    pub(crate) fn tables_refused(&self) {
+        self.tables_refused.inc();
+    }
+}
+
+fn labels(chain: &Chain) -> ChainLabels {
+    ChainLabels { source: chain.source.to_string(), feed: chain.feed.as_str() }
+}

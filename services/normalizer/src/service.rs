@@ -1,0 +1,203 @@
+//! Takes pages, as many at once as there are permits, and answers each.
+
+use std::{
+    num::NonZeroUsize,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use latchkey_bus::{Bus, Delivered, trace};
+use latchkey_contracts::{Chain, page::RawPage};
+use latchkey_core::{lookup::Lookups, normalize::Options, schema::Schemas};
+use latchkey_runtime::{Shutdown, clock};
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use crate::{
+    drift::Known,
+    metrics::Metrics,
+    publish::{Unfinished, publish},
+    tables::Tables,
+    work::{self, Origin, Output, Rules},
+};
+
+/// How often a page in work extends its lease: three times within the consumer's `ack_wait` of a minute.
+const LEASE_RENEWAL: Duration = Duration::from_secs(20);
+
+/// When a page is tried again after a failure that passes by itself.
+const RETRY_PAUSE: Duration = Duration::from_secs(2);
+
+/// When a page is tried again after a stream was full: readers need time to make room.
+const FULL_PAUSE: Duration = Duration::from_secs(10);
+
+/// Normalizes pages.
+pub struct Normalizer {
+    inner: Arc<Inner>,
+    permits: Arc<Semaphore>,
+}
+
+struct Inner {
+    rules: Arc<Rules>,
+    tables: Arc<Tables>,
+    bus: Bus,
+    metrics: Metrics,
+    known: Known,
+}
+
+impl Normalizer {
+    pub(crate) fn new(
+        schemas: Schemas,
+        tables: Tables,
+        options: Options,
+        concurrency: NonZeroUsize,
+        bus: Bus,
+        metrics: Metrics,
+    ) -> Self {
+        let rules = Arc::new(Rules { schemas, options, max_payload: bus.max_payload() });
+        let inner = Inner { rules, tables: Arc::new(tables), bus, metrics, known: Known::default() };
+        Self { inner: Arc::new(inner), permits: Arc::new(Semaphore::new(concurrency.get())) }
+    }
+
+    /// Works until the soft shutdown, then finishes what it holds.
+    pub async fn run(self, shutdown: Shutdown) -> Result<(), latchkey_bus::Error> {
+        let mut pages = self.inner.bus.pages().await?;
+        let tasks = TaskTracker::new();
+        tasks.spawn(Arc::clone(&self.inner.tables).watch(shutdown.clone()));
+        loop {
+            let permit = tokio::select! {
+                () = shutdown.soft().cancelled() => break,
+                permit = Arc::clone(&self.permits).acquire_owned() => permit,
+            };
+            // Nobody closes the semaphore.
+            let Ok(permit) = permit else { break };
+            let page = tokio::select! {
+                () = shutdown.soft().cancelled() => break,
+                page = pages.next() => page?,
+            };
+            let inner = Arc::clone(&self.inner);
+            tasks.spawn(async move {
+                inner.answer(page).await;
+                drop(permit);
+            });
+        }
+        tasks.close();
+        tokio::select! {
+            () = tasks.wait() => {}
+            () = shutdown.hard().cancelled() => {}
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    async fn answer(&self, page: Delivered<RawPage>) {
+        let Some(origin) = origin(&page) else {
+            // The stream takes only subjects of this shape, but not only names that are sources.
+            tracing::error!(
+                subject = page.subject,
+                sequence = page.sequence,
+                "a page on a subject of no chain was left out"
+            );
+            report("terminated", page.term().await);
+            return;
+        };
+        let (source, feed) = (&origin.chain.source, origin.chain.feed);
+        let span = tracing::info_span!("normalize", %source, %feed, sequence = page.sequence, page_id = origin.page_id);
+        trace::set_parent(&span, page.context.clone());
+        let work = async {
+            tokio::select! {
+                () = self.work(&page, &origin) => {}
+                () = renew(&page) => {}
+            }
+        };
+        work.instrument(span).await;
+    }
+
+    async fn work(&self, page: &Delivered<RawPage>, origin: &Origin) {
+        let started = Instant::now();
+        let mut output = self.normalize(page, origin, self.tables.current()).await;
+        let mut outcome = publish(&self.bus, origin, &output).await;
+        if let Err(Unfinished::TooLarge(_)) = outcome {
+            // Enrichment is the one thing that can grow without bound; parts that are stored already stay as they are.
+            tracing::warn!("events of a page do not fit into a message; publishing them without enrichment");
+            output = self.normalize(page, origin, Arc::default()).await;
+            outcome = self.publish_at_any_price(origin, &mut output).await;
+        }
+        match outcome {
+            Ok(()) => {
+                self.metrics.page_done(&origin.chain, &output.summary, started.elapsed().as_secs_f64());
+                self.known.note(&origin.chain, &output.summary.drift);
+                if let Some(first) = output.rejections.first().and_then(|rejection| rejection.problems.first()) {
+                    let (count, rule, path) = (output.summary.rejections, &first.rule, &first.path);
+                    tracing::warn!(count, rule, path, "items were refused; they are in REJECTIONS");
+                }
+                report("acknowledged", page.ack().await);
+            }
+            Err(unfinished) => {
+                let pause = if matches!(unfinished, Unfinished::Full) { FULL_PAUSE } else { RETRY_PAUSE };
+                self.metrics.page_returned(unfinished.word());
+                tracing::warn!(reason = %unfinished, deliveries = page.deliveries, retry_in = ?pause, "a page was handed back");
+                report("handed back", page.nak(pause).await);
+            }
+        }
+    }
+
+    /// Off the threads that serve the network: a page takes milliseconds of computing.
+    async fn normalize(&self, page: &Delivered<RawPage>, origin: &Origin, lookups: Arc<Lookups>) -> Output {
+        let message = match &page.message {
+            Ok(message) => message.clone(),
+            Err(reason) => return work::undecodable(origin, reason.to_string(), &page.payload, clock::now()),
+        };
+        let (rules, origin) = (Arc::clone(&self.rules), origin.clone());
+        let work = move || work::page(&origin, &message, &rules, &lookups, clock::now());
+        tokio::task::spawn_blocking(work).await.expect("normalizing is total, and its task is never cancelled")
+    }
+
+    /// Empties parts that fit into no message, until the page is out.
+    async fn publish_at_any_price(&self, origin: &Origin, output: &mut Output) -> Result<(), Unfinished> {
+        loop {
+            match publish(&self.bus, origin, output).await {
+                Err(Unfinished::TooLarge(part)) if !output.batches[part].events.is_empty() => {
+                    tracing::error!(part, "events fit into no message; they go to REJECTIONS");
+                    work::refuse_part(output, part);
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+}
+
+/// Which page a delivery is. The subject is the truth about its chain: it is where the page's cursor counts.
+fn origin(page: &Delivered<RawPage>) -> Option<Origin> {
+    let mut tokens = page.subject.rsplit('.');
+    let (feed, source) = (tokens.next()?.parse().ok()?, tokens.next()?.parse().ok()?);
+    let chain = Chain { source, feed };
+    let sequence = page.sequence;
+    Some(match &page.message {
+        Ok(message) => Origin {
+            chain,
+            page_id: message.page_id.clone(),
+            sequence,
+            fetched_at_unix_nano: message.fetched_at_unix_nano,
+        },
+        // The sequence names a page that cannot say its own name.
+        Err(_) => Origin { chain, page_id: format!("sequence-{sequence}"), sequence, fetched_at_unix_nano: 0 },
+    })
+}
+
+async fn renew(page: &Delivered<RawPage>) {
+    loop {
+        tokio::time::sleep(LEASE_RENEWAL).await;
+        if let Err(error) = page.progress().await {
+            tracing::debug!(%error, "the lease could not be extended; should the page come again, its messages are the same");
+        }
+    }
+}
+
+/// An answer that does not arrive costs a repetition and nothing else.
+fn report(answer: &'static str, outcome: Result<(), latchkey_bus::Error>) {
+    if let Err(error) = outcome {
+        tracing::warn!(%error, "a page could not be {answer}; it will come again");
+    }
+}

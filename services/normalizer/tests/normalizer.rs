@@ -1,0 +1,225 @@
+//! The normalizer against a real nats-server: what goes into PAGES comes out of EVENTS and REJECTIONS, once.
+
+#![expect(clippy::unwrap_used, reason = "clippy knows tests by their attribute, and these are their helpers")]
+
+use std::time::{Duration, Instant};
+
+use latchkey_bus::{Bus, Publication, Reader, server};
+use latchkey_contracts::{
+    Chain, Feed,
+    event::EventBatch,
+    page::RawPage,
+    topology::{EVENTS, Limits, NORMALIZER, REJECTIONS},
+};
+use latchkey_normalizer::{Config, Counts, Metrics};
+use latchkey_runtime::{Shutdown, shutdown::Reason};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A server, a connection to it, and a running normalizer.
+struct World {
+    bus: Bus,
+    metrics: Metrics,
+    shutdown: Shutdown,
+    normalizer: JoinHandle<()>,
+    // Last, so that the server outlives the rest.
+    _server: server::Scratch,
+}
+
+impl World {
+    /// `lookups`: the content of `items.jsonl`.
+    async fn new(lookups: Option<&str>) -> Self {
+        let server = server::scratch().await.unwrap();
+        let bus = Bus::connect(server.connect_options("test")).await.unwrap();
+        bus.provision(Limits::default()).await.unwrap();
+        let directory = server.directory().join("lookups");
+        std::fs::create_dir(&directory).unwrap();
+        if let Some(rows) = lookups {
+            std::fs::write(directory.join("items.jsonl"), rows).unwrap();
+        }
+        let metrics = Metrics::new(&latchkey_runtime::Metrics::new());
+        // Its own connection, as another process would have.
+        let own = Bus::connect(server.connect_options("normalizer")).await.unwrap();
+        let config = Config { lookups: Some(directory), ..Config::default() };
+        let normalizer = config.build(own, metrics.clone()).unwrap();
+        let shutdown = Shutdown::new();
+        let stop = shutdown.clone();
+        let normalizer = tokio::spawn(async move { normalizer.run(stop).await.unwrap() });
+        Self { bus, metrics, shutdown, normalizer, _server: server }
+    }
+
+    async fn publish(&self, page: &RawPage, expected: u64) -> u64 {
+        match self.bus.publish_page(&chain(), page, expected).await.unwrap() {
+            Publication::Stored { sequence } => sequence,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Waits until `pages` pages are acknowledged.
+    async fn done(&self, pages: u64) -> Counts {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let state = self.bus.consumer_state(&NORMALIZER).await.unwrap();
+            let counts = self.metrics.normalized(&chain());
+            if counts.pages == pages && state.pending == 0 && state.ack_pending == 0 {
+                break counts;
+            }
+            assert!(Instant::now() < deadline, "{counts:?} {state:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn stored(&self) -> (u64, u64) {
+        let events = self.bus.stream_state(&EVENTS).await.unwrap().messages;
+        (events, self.bus.stream_state(&REJECTIONS).await.unwrap().messages)
+    }
+
+    async fn batches(&self) -> Reader<EventBatch> {
+        self.bus.events_from(1).await.unwrap()
+    }
+
+    async fn stop(self) {
+        self.shutdown.begin(Reason::Requested("the test is over"));
+        tokio::time::timeout(PATIENCE, self.normalizer).await.unwrap().unwrap();
+    }
+}
+
+fn chain() -> Chain {
+    Chain { source: "acme".parse().unwrap(), feed: Feed::ItemUsages }
+}
+
+async fn next(reader: &mut Reader<EventBatch>) -> EventBatch {
+    tokio::time::timeout(PATIENCE, reader.next()).await.unwrap().unwrap().message.unwrap()
+}
+
+fn page(id: &str, items: &[Value], duplicates: &[u32]) -> RawPage {
+    let body = json!({ "cursor": "c", "has_more": false, "items": items }).to_string();
+    RawPage {
+        page_id: id.into(),
+        source: "acme".into(),
+        source_label: "Acme".into(),
+        feed: Feed::ItemUsages.to_string(),
+        fetched_at_unix_nano: 5,
+        duplicates: duplicates.into(),
+        body_size: body.len() as u64,
+        body: zstd::bulk::compress(body.as_bytes(), 1).unwrap().into(),
+        ..RawPage::default()
+    }
+}
+
+fn event(uuid: &str) -> Value {
+    json!({ "uuid": uuid, "timestamp": "2026-01-02T03:04:05Z", "item_uuid": "ITEM", "user": { "email": "ann@example.com" } })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_becomes_events_and_rejections() {
+    let world = World::new(Some("{\"uuid\":\"item\",\"title\":\"Mail\"}")).await;
+    let items = [event("A"), json!({ "uuid": "bad" }), event("A"), event("B")];
+    let sequence = world.publish(&page("p1", &items, &[2]), 0).await;
+
+    let mut batches = world.batches().await;
+    let batch = next(&mut batches).await;
+    assert_eq!((batch.page_id.as_str(), batch.part, batch.part_count, batch.page_sequence), ("p1", 0, 1, sequence));
+    assert_eq!((batch.log_type.as_str(), batch.fetched_at_unix_nano), ("OnePassword.ItemUsage", 5));
+    assert_eq!(batch.lookup_version.len(), 32);
+    let records: Vec<Value> = batch.events.iter().map(|event| serde_json::from_slice(&event.record).unwrap()).collect();
+    assert_eq!(records.iter().map(|record| &record["uuid"]).collect::<Vec<_>>(), ["A", "B"]);
+    for (record, event) in records.iter().zip(&batch.events) {
+        assert_eq!(record["p_row_id"], json!(event.row_id));
+        assert_eq!(record["p_any_emails"], json!(["ann@example.com"]));
+        assert_eq!(record["p_enrichment"]["items"]["item_uuid"]["title"], "Mail");
+        assert_eq!(event.event_time_unix_nano, 1_767_323_045_000_000_000);
+    }
+
+    let counts = world.done(1).await;
+    assert_eq!(counts, Counts { pages: 1, events: 2, rejections: 1, duplicates: 1 });
+    assert_eq!(world.stored().await, (1, 1));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_comes_again_publishes_nothing_again() {
+    let world = World::new(None).await;
+    let again = page("p1", &[event("A"), json!("bad")], &[]);
+    let mut expected = 0;
+    for pages in 1..=3 {
+        expected = world.publish(&again, expected).await;
+        world.done(pages).await;
+        assert_eq!(world.stored().await, (1, 1));
+    }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_has_a_batch_even_one_that_is_none() {
+    let world = World::new(None).await;
+    let broken = RawPage { body: "no zstd".into(), ..page("p2", &[], &[]) };
+    let stray = RawPage { source: "other".into(), ..page("p3", &[event("A")], &[]) };
+    let mut expected = 0;
+    for page in [page("p1", &[], &[]), broken, stray, page("p4", &[event("B")], &[])] {
+        expected = world.publish(&page, expected).await;
+    }
+    let mut batches = world.batches().await;
+    let mut found = Vec::new();
+    for _ in 0..4 {
+        let batch = next(&mut batches).await;
+        found.push((batch.page_id, batch.page_sequence, batch.events.len()));
+    }
+    found.sort_unstable();
+    assert_eq!(found, [("p1".into(), 1, 0), ("p2".into(), 2, 0), ("p3".into(), 3, 0), ("p4".into(), 4, 1)]);
+    assert_eq!(world.done(4).await, Counts { pages: 4, events: 1, rejections: 2, duplicates: 0 });
+    assert_eq!(world.stored().await, (4, 2));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_larger_than_a_message_is_split_and_its_refusals_too() {
+    let world = World::new(None).await;
+    let limit = world.bus.max_payload();
+    let padding = "x".repeat(4_000);
+    let padded = |uuid: String| json!({ "uuid": uuid, "timestamp": "2026-01-02T03:04:05Z", "note": padding });
+    let count = limit / 4_000 + 1;
+    let good: Vec<_> = (0..count).map(|index| padded(format!("good-{index}"))).collect();
+    let bad: Vec<_> = (0..count).map(|_| padded(String::new())).collect();
+    world.publish(&page("p1", &[good, bad].concat(), &[]), 0).await;
+
+    let mut batches = world.batches().await;
+    let mut events = 0;
+    for part in 0..3 {
+        let batch = next(&mut batches).await;
+        assert_eq!((batch.part, batch.part_count), (part, 3));
+        events += batch.events.len();
+    }
+    assert_eq!(events, count);
+    let counts = world.done(1).await;
+    assert_eq!((counts.events, counts.rejections), (count as u64, count as u64));
+    let (batches, rejections) = world.stored().await;
+    assert_eq!((batches, rejections), (3, 2));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_normalizers_share_the_pages() {
+    let world = World::new(None).await;
+    let metrics = Metrics::new(&latchkey_runtime::Metrics::new());
+    let second = Config::default().build(world.bus.clone(), metrics.clone()).unwrap();
+    let (stop, shutdown) = (world.shutdown.clone(), world.shutdown.clone());
+    let second = tokio::spawn(async move { second.run(stop).await.unwrap() });
+    let mut expected = 0;
+    for index in 0..50 {
+        expected = world.publish(&page(&format!("p{index}"), &[event(&format!("E{index}"))], &[]), expected).await;
+    }
+    let mut batches = world.batches().await;
+    let mut sequences = Vec::new();
+    for _ in 0..50 {
+        sequences.push(next(&mut batches).await.page_sequence);
+    }
+    sequences.sort_unstable();
+    assert_eq!(sequences, (1..=50).collect::<Vec<u64>>());
+    shutdown.begin(Reason::Requested("the test is over"));
+    tokio::time::timeout(PATIENCE, second).await.unwrap().unwrap();
+    assert_eq!(world.stored().await, (50, 0));
+    world.stop().await;
+}
