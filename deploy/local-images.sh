@@ -27,6 +27,8 @@ main() {
     for name in "${wanted[@]}"; do
         if [[ $name == nats ]]; then make_nats; else make_service "$name"; fi
     done
+    # The classic builder keeps the stage that only carried the binaries.
+    docker image prune --force --filter label=latchkey.stage=build >/dev/null
 }
 
 make_nats() {

@@ -1,5 +1,7 @@
 //! The adapter against a real nats-server: what the services rely on, and what happens when the server dies.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 use std::time::Duration;
 
 use latchkey_bus::{Bus, Error, Publication, server};

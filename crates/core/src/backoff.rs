@@ -31,9 +31,8 @@ impl Backoff {
     /// Never below an eighth of the ceiling, so that even an unlucky draw is a pause.
     #[must_use]
     pub fn pause(&self, failures: u32, jitter: f64) -> Duration {
-        let ceiling = self.ceiling(failures);
-        let floor = ceiling / 8;
-        floor + (ceiling - floor).mul_f64(jitter.clamp(0.0, 1.0))
+        const FLOOR: f64 = 1.0 / 8.0;
+        self.ceiling(failures).mul_f64(FLOOR + (1.0 - FLOOR) * jitter.clamp(0.0, 1.0))
     }
 
     /// The longest pause after the `failures`-th failure in a row.

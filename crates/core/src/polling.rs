@@ -175,7 +175,8 @@ impl Turn {
     /// since publishing onto it conflicts. `jitter` is uniform in `[0, 1)`.
     #[must_use]
     pub fn begin(policy: Policy, known: Option<(Position, History)>, jitter: f64) -> (Self, Action) {
-        let (position, history) = known.clone().unwrap_or_default();
+        let is_known = known.is_some();
+        let (position, history) = known.unwrap_or_default();
         let turn = Self {
             policy,
             jitter,
@@ -187,7 +188,7 @@ impl Turn {
             disturbances: 0,
             arrived: 0,
         };
-        let action = if known.is_some() { turn.fetch() } else { Action::Recover };
+        let action = if is_known { turn.fetch() } else { Action::Recover };
         (turn, action)
     }
 

@@ -3,6 +3,8 @@
 //! The world delays, loses and repeats as the real one does: acknowledgements vanish, publishes arrive after their time-out, another
 //! fetcher works on the same chain with a stale memory. Whatever happens, the stored pages hold every event once, in order.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -21,7 +23,7 @@ type Memory = Option<(Position, History)>;
 
 #[derive(Clone, Debug)]
 struct Page {
-    page_id: String,
+    id: String,
     cursor: usize,
     events: std::ops::Range<usize>,
     total: u64,
@@ -92,14 +94,14 @@ impl World {
         let items = u32::try_from(to - from).unwrap();
         // The same request and the same answer give the same id.
         let page_id = format!("{from}..{to} {has_more}");
-        let page = Page { page_id: page_id.clone(), cursor: to, events: from..to, total: total + u64::from(items) };
+        let page = Page { id: page_id.clone(), cursor: to, events: from..to, total: total + u64::from(items) };
         (page, Fetched { page_id, cursor: cursor(to), has_more, items, new_items: items })
     }
 
     fn recovered(&self) -> Input {
         let last_page = self.stream.last().map(|page| LastPage {
             sequence: self.stream.len() as u64,
-            page_id: page.page_id.clone(),
+            page_id: page.id.clone(),
             cursor: cursor(page.cursor),
             fetched_at: now(),
             has_news: !page.events.is_empty(),
@@ -158,7 +160,7 @@ impl World {
             if let Some(Settled::Stored(sequence)) = step.settled {
                 let page = held.take().expect("only a held page settles");
                 let there = &self.stream[usize::try_from(sequence).unwrap() - 1];
-                assert_eq!(there.page_id, page.page_id, "the receipt is true");
+                assert_eq!(there.id, page.id, "the receipt is true");
             }
             if let (Action::Fetch(Request::After(after)), true) = (&step.action, published) {
                 let stored = self.stream.iter().any(|page| cursor(page.cursor) == *after);

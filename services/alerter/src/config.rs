@@ -132,7 +132,7 @@ impl WebhookConfig {
     fn build(self) -> Result<Option<Webhook>, InvalidConfig> {
         let timeout = duration("webhook.timeout", self.timeout, TIMEOUT)?;
         if !(1..=MAX_ATTEMPTS).contains(&self.attempts) {
-            return Err(out_of_bounds("webhook.attempts", self.attempts, 1, MAX_ATTEMPTS));
+            return Err(out_of_bounds("webhook.attempts", &self.attempts, (&1, &MAX_ATTEMPTS)));
         }
         let Some(WebhookUrl(url)) = self.url else { return Ok(None) };
         Ok(Some(Webhook::new(url, self.bearer_file, timeout, self.attempts)?))
@@ -147,11 +147,11 @@ fn duration(
     let shown = |duration: SignedDuration| format!("{duration:#}");
     match Duration::try_from(value) {
         Ok(fitting) if (least..=most).contains(&value) => Ok(fitting),
-        _ => Err(out_of_bounds(key, shown(value), shown(least), shown(most))),
+        _ => Err(out_of_bounds(key, &shown(value), (&shown(least), &shown(most)))),
     }
 }
 
-fn out_of_bounds(key: &'static str, value: impl ToString, least: impl ToString, most: impl ToString) -> InvalidConfig {
+fn out_of_bounds<T: ToString>(key: &'static str, value: &T, (least, most): (&T, &T)) -> InvalidConfig {
     InvalidConfig::OutOfBounds { key, value: value.to_string(), least: least.to_string(), most: most.to_string() }
 }
 

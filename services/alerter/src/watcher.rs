@@ -38,7 +38,7 @@ pub(crate) struct Watcher {
 }
 
 enum Event {
-    Checkpoint(Item<Checkpoint>),
+    Checkpoint(Box<Item<Checkpoint>>),
     Tick,
 }
 
@@ -56,7 +56,7 @@ impl Watcher {
         loop {
             let event = tokio::select! {
                 () = shutdown.soft().cancelled() => return Ok(()),
-                item = self.checkpoints.next() => Event::Checkpoint(item?),
+                item = self.checkpoints.next() => Event::Checkpoint(Box::new(item?)),
                 _ = self.tick.tick() => Event::Tick,
             };
             for chain in self.take_in(event, clock::now()) {
@@ -71,7 +71,7 @@ impl Watcher {
     /// The chains to judge.
     fn take_in(&mut self, event: Event, now: Timestamp) -> Vec<Chain> {
         match event {
-            Event::Checkpoint(item) => self.observe(item).into_iter().collect(),
+            Event::Checkpoint(item) => self.observe(*item).into_iter().collect(),
             Event::Tick => {
                 let slept = now.duration_since(self.last_tick) > SLEPT + period(&self.tick);
                 self.last_tick = now;

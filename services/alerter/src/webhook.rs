@@ -54,6 +54,10 @@ impl Webhook {
             // Nothing to verify, so a machine without any certificates will do.
             builder = builder.tls_certs_only([]);
         }
+        if matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")) {
+            // Proxies of the environment are for the world outside this machine.
+            builder = builder.no_proxy();
+        }
         let http = builder.build().map_err(|error| Error::Setup(error.without_url().to_string()))?;
         let webhook = Self { http, url, bearer_file, attempts };
         webhook.bearer()?;

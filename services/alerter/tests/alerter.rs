@@ -1,5 +1,7 @@
 //! The alerter against a real nats-server and a real receiver.
 
+#![expect(clippy::unwrap_used, reason = "in tests a panic is the report, in helpers too")]
+
 use std::{
     path::Path,
     sync::{
@@ -25,7 +27,7 @@ use tokio::task::JoinHandle;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers::any};
 
 /// Longer than anything takes on a busy machine; a test that needs it has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 struct Line {
     // Fields drop in this order: nobody should see the server go.

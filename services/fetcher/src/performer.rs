@@ -74,13 +74,11 @@ impl<'a> Performer<'a> {
                         () = stop.cancelled() => None,
                         input = self.fetch(&request, &turn) => Some(input),
                     };
-                    match fetched {
-                        Some(input) => input,
-                        None => {
-                            action = turn.stop(clock::now());
-                            continue;
-                        }
-                    }
+                    let Some(input) = fetched else {
+                        action = turn.stop(clock::now());
+                        continue;
+                    };
+                    input
                 }
             };
             let step = turn.handle(input, clock::now());

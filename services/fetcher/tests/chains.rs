@@ -1,5 +1,7 @@
 //! Fetchers against the simulator and a real nats-server: what ends up in PAGES is what the simulator has, each event once.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 use std::{
     collections::BTreeSet,
     path::PathBuf,
@@ -16,7 +18,7 @@ use latchkey_runtime::{Shutdown, shutdown::Reason};
 use latchkey_simulator::{AccountConfig, Fault, Profile, Simulator};
 use tokio::task::JoinHandle;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A simulator with one account, a nats-server, and a connection to it.
 struct World {

@@ -42,7 +42,8 @@ impl Table {
     /// The row of a key. 1Password prints the same UUID in upper and in lower case, so case does not count.
     pub(super) fn get(&self, key: &str, folded: &mut String) -> Option<&[u8]> {
         folded.clear();
-        folded.extend(key.chars().map(|letter| letter.to_ascii_lowercase()));
+        folded.push_str(key);
+        folded.make_ascii_lowercase();
         self.rows.get(folded.as_str()).map(AsRef::as_ref)
     }
 }

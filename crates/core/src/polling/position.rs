@@ -58,19 +58,19 @@ pub(super) fn recover(last_page: Option<LastPage>, checkpoint: Option<(Position,
 mod tests {
     use super::*;
 
-    fn page(sequence: u64, cursor: &str) -> Option<LastPage> {
-        Some(LastPage {
+    fn page(sequence: u64, cursor: &str) -> LastPage {
+        LastPage {
             sequence,
             page_id: format!("page {sequence}"),
             cursor: cursor.parse().unwrap(),
             fetched_at: jiff::Timestamp::UNIX_EPOCH,
             has_news: true,
             events_total: 7,
-        })
+        }
     }
 
-    fn checkpoint(sequence: u64, cursor: &str) -> Option<(Position, History)> {
-        Some((Position { sequence, page_id: None, cursor: cursor.parse().ok() }, History::default()))
+    fn checkpoint(sequence: u64, cursor: &str) -> (Position, History) {
+        (Position { sequence, page_id: None, cursor: cursor.parse().ok() }, History::default())
     }
 
     #[test]
@@ -80,21 +80,21 @@ mod tests {
             assert_eq!((position.sequence, position.cursor.as_ref().map(Cursor::as_str)), (sequence, cursor));
         };
         check(None, None, 0, None);
-        check(None, checkpoint(0, "c"), 0, Some("c"));
-        check(page(5, "p"), None, 5, Some("p"));
+        check(None, Some(checkpoint(0, "c")), 0, Some("c"));
+        check(Some(page(5, "p")), None, 5, Some("p"));
         // A crash after the page and before the checkpoint.
-        check(page(5, "p"), checkpoint(3, "c"), 5, Some("p"));
+        check(Some(page(5, "p")), Some(checkpoint(3, "c")), 5, Some("p"));
         // Empty pages after page 5 moved the cursor on.
-        check(page(5, "p"), checkpoint(5, "c"), 5, Some("c"));
+        check(Some(page(5, "p")), Some(checkpoint(5, "c")), 5, Some("c"));
         // A checkpoint that never had a cursor.
-        check(page(5, "p"), checkpoint(5, ""), 5, Some("p"));
+        check(Some(page(5, "p")), Some(checkpoint(5, "")), 5, Some("p"));
         // Retention removed page 5.
-        check(None, checkpoint(5, "c"), 0, Some("c"));
+        check(None, Some(checkpoint(5, "c")), 0, Some("c"));
     }
 
     #[test]
     fn a_page_without_checkpoint_counts_in_the_history() {
-        let (_, history) = recover(page(5, "p"), checkpoint(3, "c"));
+        let (_, history) = recover(Some(page(5, "p")), Some(checkpoint(3, "c")));
         assert_eq!(history.events_total, 7);
         assert_eq!(history.last_arrival_at, Some(jiff::Timestamp::UNIX_EPOCH));
     }
