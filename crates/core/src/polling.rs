@@ -12,7 +12,7 @@ mod report;
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 pub use self::{
     position::{LastPage, Position},
@@ -22,6 +22,10 @@ use crate::{backoff::Backoff, cursor::Cursor};
 
 /// Pages that one turn may store before it hands the chain back, so that a long backlog starves nobody.
 pub const MAX_PAGES: u32 = 64;
+
+/// How long a turn goes on before it hands the chain back: its checkpoint is the proof that somebody polls, and it is written at the
+/// turn's end. With a last page that takes its whole time-out, a proof is never older than the two minutes a watcher waits for it.
+pub const MAX_TURN: SignedDuration = SignedDuration::from_secs(45);
 
 /// Empty pages in a row that may claim there is more.
 pub const MAX_EMPTY_PAGES: u32 = 8;
@@ -168,13 +172,14 @@ pub struct Turn {
     empty_pages: u32,
     disturbances: u32,
     arrived: u64,
+    began_at: Timestamp,
 }
 
 impl Turn {
     /// Begins a turn. `known` is the position and history that this process left the chain with, if it did: a stale one does no harm,
     /// since publishing onto it conflicts. `jitter` is uniform in `[0, 1)`.
     #[must_use]
-    pub fn begin(policy: Policy, known: Option<(Position, History)>, jitter: f64) -> (Self, Action) {
+    pub fn begin(policy: Policy, known: Option<(Position, History)>, jitter: f64, now: Timestamp) -> (Self, Action) {
         let is_known = known.is_some();
         let (position, history) = known.unwrap_or_default();
         let turn = Self {
@@ -187,6 +192,7 @@ impl Turn {
             empty_pages: 0,
             disturbances: 0,
             arrived: 0,
+            began_at: now,
         };
         let action = if is_known { turn.fetch() } else { Action::Recover };
         (turn, action)
@@ -312,7 +318,8 @@ impl Turn {
     }
 
     fn go_on(&self, now: Timestamp) -> Action {
-        if self.pages < MAX_PAGES { self.fetch() } else { self.stop(now) }
+        let goes_on = self.pages < MAX_PAGES && now.duration_since(self.began_at) < MAX_TURN;
+        if goes_on { self.fetch() } else { self.stop(now) }
     }
 
     fn fetch(&self) -> Action {

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use latchkey_core::{
     backoff::Backoff,
     polling::{
@@ -129,7 +129,7 @@ impl World {
     /// Runs one turn to its end or to a crash. Returns what the fetcher remembers.
     fn turn(&mut self, known: Memory, lucks: impl IntoIterator<Item = Luck>) -> Memory {
         let mut lucks = lucks.into_iter().chain(std::iter::repeat(Luck::Good));
-        let (mut turn, mut action) = Turn::begin(policy(), known, 0.5);
+        let (mut turn, mut action) = Turn::begin(policy(), known, 0.5, now());
         let mut held = None;
         for step in 0.. {
             assert!(step < 2_000, "a turn has a bound");
@@ -226,7 +226,7 @@ proptest! {
     /// Whatever the API and the bus answer, a turn ends soon.
     #[test]
     fn every_sequence_of_answers_ends(answers in prop::collection::vec((0_u8..8, any::<bool>(), 0_u32..4), 1..400)) {
-        let (mut turn, mut action) = Turn::begin(policy(), None, 0.0);
+        let (mut turn, mut action) = Turn::begin(policy(), None, 0.0, now());
         let mut alike = 0;
         for (step, (kind, has_more, items)) in answers.into_iter().cycle().enumerate() {
             prop_assert!(step < 1_000, "no end");
@@ -265,7 +265,7 @@ proptest! {
 
 fn after_page_seven() -> Turn {
     let position = Position { sequence: 7, page_id: Some("seven".into()), cursor: "a".parse().ok() };
-    Turn::begin(policy(), Some((position, History::default())), 0.0).0
+    Turn::begin(policy(), Some((position, History::default())), 0.0, now()).0
 }
 
 fn page(cursor: &str, has_more: bool, items: u32) -> Fetched {
@@ -317,8 +317,23 @@ fn retry_after_is_honoured_up_to_its_bound() {
 }
 
 #[test]
+fn a_long_turn_hands_the_chain_back_between_two_pages() {
+    let outcome_after = |seconds: i64| {
+        let mut turn = after_page_seven();
+        let later = now() + SignedDuration::from_secs(seconds);
+        turn.handle(Input::Fetched(page("b", true, 3)), later);
+        match turn.handle(Input::Published(Published::Stored(8)), later).action {
+            Action::Finish(report) => report.outcome,
+            _ => None,
+        }
+    };
+    assert_eq!(outcome_after(44), None);
+    assert_eq!(outcome_after(45), Some(Outcome::Behind));
+}
+
+#[test]
 fn an_uncertain_position_never_becomes_a_checkpoint() {
-    let (mut turn, action) = Turn::begin(policy(), None, 0.0);
+    let (mut turn, action) = Turn::begin(policy(), None, 0.0, now());
     assert_eq!(action, Action::Recover);
     let Action::Finish(report) = turn.handle(Input::BusFailed, now()).action else { panic!("the turn goes on") };
     assert_eq!(report.outcome, None);

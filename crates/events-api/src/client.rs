@@ -112,7 +112,9 @@ impl Client {
 
     async fn body(&self, mut answer: reqwest::Response) -> Result<Bytes, Error> {
         let limit = self.0.max_body;
-        let mut body = BytesMut::new();
+        // The stated length saves copying the body with each doubling. It is a hint: the bound is on what comes.
+        let stated = answer.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
+        let mut body = BytesMut::with_capacity(stated.min(limit));
         while let Some(piece) = answer.chunk().await.map_err(|error| failure::of_body(&error))? {
             if piece.len() > limit - body.len() {
                 return Err(Error::TooLarge { limit });

@@ -60,7 +60,7 @@ pub enum Error {
         /// What rustls says; host names and dates of certificates at most.
         reason: String,
     },
-    /// The body broke off or does not decompress.
+    /// The connection ended before the answer did, or the body does not decompress.
     #[error("the answer broke off or cannot be decompressed")]
     Body,
     /// The body exceeds the bound.

@@ -25,7 +25,8 @@ impl Alerter {
     /// Works until the soft shutdown.
     pub async fn run(self, shutdown: Shutdown) -> Result<(), Error> {
         let watcher = Watcher::open(self.bus, self.policy, self.tick, self.metrics).await?;
-        tokio::try_join!(watcher.run(&shutdown), self.notifier.run(&shutdown))?;
+        // On the heap: together they are too large to be carried about in the futures of callers.
+        tokio::try_join!(Box::pin(watcher.run(&shutdown)), Box::pin(self.notifier.run(&shutdown)))?;
         Ok(())
     }
 }
