@@ -27,8 +27,8 @@ main() {
     for name in "${wanted[@]}"; do
         if [[ $name == nats ]]; then make_nats; else make_service "$name"; fi
     done
-    # The classic builder keeps the stage that only carried the binaries.
-    docker image prune --force --filter label=latchkey.stage=build >/dev/null
+    # Images that have lost their tag to these, and the stage that only carried the binaries.
+    docker image prune --force --filter label=latchkey.stage >/dev/null
 }
 
 make_nats() {
@@ -96,14 +96,14 @@ make_bases() {
     echo 'nonroot:x:65532:65532::/var/lib/latchkey:/sbin/nologin' >"$root/etc/passwd"
     [[ ! -e /etc/ssl/certs/ca-certificates.crt ]] || cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
     copy_libraries "$root" "$scratch"/context/bin/*
-    tar -C "$root" -c . | docker import - latchkey/runtime:local >/dev/null
+    tar -C "$root" -c . | docker import --change 'LABEL latchkey.stage=base' - latchkey/runtime:local >/dev/null
 
     root=$scratch/tools
     local tools=(/bin/sh /bin/mkdir /bin/cp)
     mkdir -p "$root/bin"
     cp -L "${tools[@]}" "$root/bin/"
     copy_libraries "$root" "${tools[@]}"
-    tar -C "$root" -c . | docker import --change 'ENV PATH=/bin' - latchkey/tools:local >/dev/null
+    tar -C "$root" -c . | docker import --change 'ENV PATH=/bin' --change 'LABEL latchkey.stage=base' - latchkey/tools:local >/dev/null
 }
 
 # The loader and libraries of some binaries, each at its own path below a root.

@@ -3,7 +3,7 @@
 //! All are plain protobuf except event batches, which are compressed as a whole: a thousand records of a page are 1.1 MB as they
 //! are and would not fit the usual payload limit of 1 MiB. Pages carry a body that is compressed already.
 
-use std::io::Read;
+use std::{cell::RefCell, io::Read};
 
 use bytes::Bytes;
 use latchkey_contracts::{
@@ -11,6 +11,7 @@ use latchkey_contracts::{
     rejection::RejectionBatch, task::Task,
 };
 use prost::Message;
+use zstd::{bulk::Compressor, zstd_safe::get_frame_content_size};
 
 use crate::error::Undecodable;
 
@@ -19,6 +20,14 @@ const COMPRESSION_LEVEL: i32 = 1;
 
 /// The largest event batch accepted from the wire, decompressed: far above what a page of 32 MiB can become.
 const MAX_BATCH_BYTES: u64 = 256 << 20;
+
+const LEVEL_IS_VALID: &str = "compressing memory to memory fails only for an invalid level";
+
+thread_local! {
+    /// Kept between batches: a context is a megabyte of tables that would be taken from the system and given back each time.
+    static COMPRESSOR: RefCell<Compressor<'static>> =
+        RefCell::new(Compressor::new(COMPRESSION_LEVEL).expect(LEVEL_IS_VALID));
+}
 
 /// A message with its encoding.
 pub trait Wire: Sized + Send + 'static {
@@ -52,24 +61,43 @@ impl Wire for EventBatch {
     const CONTENT_ENCODING: Option<&'static str> = Some("zstd");
 
     fn to_payload(&self) -> Bytes {
-        zstd::bulk::compress(&self.encode_to_vec(), COMPRESSION_LEVEL)
-            .expect("compressing memory to memory fails only for an invalid level")
-            .into()
+        let plain = self.encode_to_vec();
+        COMPRESSOR.with_borrow_mut(|compressor| compressor.compress(&plain)).expect(LEVEL_IS_VALID).into()
     }
 
     fn from_payload(payload: Bytes) -> Result<Self, Undecodable> {
-        let decoder = zstd::Decoder::with_buffer(payload.as_ref()).map_err(|_| Undecodable::Compression)?;
-        let mut plain = Vec::new();
-        let length = decoder.take(MAX_BATCH_BYTES + 1).read_to_end(&mut plain).map_err(|_| Undecodable::Compression)?;
-        if length as u64 > MAX_BATCH_BYTES {
-            return Err(Undecodable::TooLarge { limit: MAX_BATCH_BYTES });
-        }
+        let plain = match get_frame_content_size(&payload).map_err(|_| Undecodable::Compression)? {
+            Some(size) => decompress_at_once(&payload, size)?,
+            None => decompress_piecemeal(&payload)?,
+        };
         Ok(Self::decode(Bytes::from(plain))?)
     }
 }
 
+/// Frames of ours state their size; decoded into just that, they need no window and no growing buffer.
+fn decompress_at_once(payload: &[u8], size: u64) -> Result<Vec<u8>, Undecodable> {
+    if size > MAX_BATCH_BYTES {
+        return Err(Undecodable::TooLarge { limit: MAX_BATCH_BYTES });
+    }
+    let capacity = usize::try_from(size).map_err(|_| Undecodable::Compression)?;
+    zstd::bulk::decompress(payload, capacity).map_err(|_| Undecodable::Compression)
+}
+
+/// Frames that were made as a stream, as other programs may, do not.
+fn decompress_piecemeal(payload: &[u8]) -> Result<Vec<u8>, Undecodable> {
+    let decoder = zstd::Decoder::with_buffer(payload).map_err(|_| Undecodable::Compression)?;
+    let mut plain = Vec::new();
+    let length = decoder.take(MAX_BATCH_BYTES + 1).read_to_end(&mut plain).map_err(|_| Undecodable::Compression)?;
+    if length as u64 > MAX_BATCH_BYTES {
+        return Err(Undecodable::TooLarge { limit: MAX_BATCH_BYTES });
+    }
+    Ok(plain)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use latchkey_contracts::event::Event;
 
     use super::*;
@@ -82,6 +110,17 @@ mod tests {
             ..EventBatch::default()
         };
         assert_eq!(EventBatch::from_payload(batch.to_payload()).unwrap(), batch);
+    }
+
+    #[test]
+    fn a_frame_may_keep_its_size_to_itself() {
+        let batch = EventBatch { page_id: "id".into(), ..EventBatch::default() };
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.include_contentsize(false).unwrap();
+        encoder.write_all(&batch.encode_to_vec()).unwrap();
+        let frame = encoder.finish().unwrap();
+        assert!(matches!(get_frame_content_size(&frame), Ok(None)));
+        assert_eq!(EventBatch::from_payload(frame.into()).unwrap(), batch);
     }
 
     #[test]
