@@ -3,7 +3,7 @@
 use std::{marker::PhantomData, time::Duration};
 
 use async_nats::jetstream::{self, AckKind, consumer::pull};
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use latchkey_contracts::topology::Consumer;
 use opentelemetry::Context;
@@ -115,6 +115,24 @@ impl<T: Wire> Deliveries<T> {
                     self.messages = None;
                     self.pause.lengthen();
                 }
+            }
+        }
+    }
+
+    /// Takes nothing more, and hands back at once what is held here unread.
+    ///
+    /// To be called before the last deliveries are answered: while a pull request stands, a message that is handed back comes right
+    /// back to the one who stops, and stays lost until its lease ends.
+    pub async fn close(self) {
+        let Some(mut messages) = self.messages else { return };
+        let mut held = Vec::new();
+        while let Some(Some(Ok(message))) = messages.next().now_or_never() {
+            held.push(message);
+        }
+        drop(messages);
+        for message in held {
+            if let Err(error) = message.ack_with(AckKind::Nak(None)).await {
+                tracing::debug!(consumer = self.consumer.name, %error, "an unread message was not handed back; it comes again");
             }
         }
     }

@@ -2,6 +2,10 @@
 //!
 //! Answers of the server that a caller decides on (conflict, full, unknown) are no errors: they are [`crate::Publication`].
 
+use async_nats::jetstream::{
+    ErrorCode,
+    stream::{ConsumerError, ConsumerErrorKind},
+};
 use latchkey_contracts::topology;
 
 /// A call to the bus that gave no usable answer.
@@ -44,6 +48,12 @@ pub enum Error {
         /// The value on the server.
         have: String,
     },
+    /// A stream or consumer that existed is gone: deleted, or its server lost its storage. Starting again creates it anew.
+    #[error("{object} does not exist any more; a restart creates it")]
+    Missing {
+        /// Such as "consumer normalizer".
+        object: String,
+    },
     /// A stored message is not what its subject promises.
     #[error("message {sequence} of stream {stream} cannot be decoded: {source}")]
     Undecodable {
@@ -69,6 +79,18 @@ impl Error {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Connect { .. } | Self::Unavailable { .. })
+    }
+
+    /// What an error of the client about a stream or consumer means.
+    pub(crate) fn of_consumer(action: &'static str, object: &str, error: &ConsumerError) -> Self {
+        match error.kind() {
+            ConsumerErrorKind::JetStream(refusal)
+                if matches!(refusal.error_code(), ErrorCode::STREAM_NOT_FOUND | ErrorCode::CONSUMER_NOT_FOUND) =>
+            {
+                Self::Missing { object: object.into() }
+            }
+            _ => Self::unavailable(action, format!("{object}: {error}")),
+        }
     }
 
     pub(crate) fn unavailable(action: &'static str, reason: impl std::fmt::Display) -> Self {

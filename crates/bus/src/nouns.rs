@@ -1,5 +1,7 @@
 //! What the services say: each call names a noun of the system, and only here do nouns meet streams and subjects.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use latchkey_contracts::{
     Chain, Feed, LogType, SourceId,
     alert::Alert,
@@ -18,7 +20,8 @@ use crate::{Deliveries, Error, Publication, Reader, Stored, connect::Bus, publis
 /// Deliveries held in advance by a process: few, since their leases run while they wait.
 const TASKS_PREFETCH: usize = 16;
 const PAGES_PREFETCH: usize = 8;
-const ALERTS_PREFETCH: usize = 8;
+/// One at a time: a slow destination may take half a lease for each.
+const ALERTS_PREFETCH: usize = 1;
 
 /// Pages and checkpoints.
 impl Bus {
@@ -92,13 +95,15 @@ impl Bus {
     }
 
     /// Stores a page's rejections, once. `part` tells apart the messages of a page with more than fit into one.
+    ///
+    /// What is refused is part of the id: before a page is done, it may be judged anew by other schemas, and then other items are.
     pub async fn publish_rejections(
         &self,
         chain: &Chain,
         batch: &RejectionBatch,
         part: u32,
     ) -> Result<Publication, Error> {
-        let id = format!("{}.{part}", batch.page_id);
+        let id = format!("{}.{part}.{:016x}", batch.page_id, fingerprint(batch));
         self.publish(subject::rejections(chain), batch, Guard::Id(&id)).await
     }
 
@@ -111,6 +116,15 @@ impl Bus {
     pub async fn events_at(&self, sequence: u64) -> Result<Option<Stored<EventBatch>>, Error> {
         self.at(&EVENTS, sequence).await
     }
+}
+
+/// Of the refused items and their bytes. It need not outlive the duplicate window, so the standard library's hash will do.
+fn fingerprint(batch: &RejectionBatch) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for rejection in &batch.rejections {
+        (rejection.item, &rejection.raw).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// Progress of sinks.

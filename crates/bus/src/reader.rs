@@ -45,6 +45,12 @@ pub(crate) enum From {
     LastPerSubject,
 }
 
+impl From {
+    fn is_after(self, sequence: u64) -> bool {
+        matches!(self, Self::Sequence(first) if sequence < first)
+    }
+}
+
 /// Messages of a stream, each once and in order, also over reconnections and restarts of the server.
 pub struct Reader<T> {
     bus: Bus,
@@ -80,8 +86,14 @@ impl<T: Wire> Reader<T> {
             };
             match messages.next().await {
                 Some(Ok(message)) => {
-                    self.pause.clear();
                     let item = item(&message)?;
+                    if self.from.is_after(item.sequence) {
+                        // The client's ordered consumer begins at the stream's beginning when it has to heal before its first message.
+                        self.messages = None;
+                        self.pause.lengthen();
+                        continue;
+                    }
+                    self.pause.clear();
                     self.from = From::Sequence(item.sequence + 1);
                     return Ok(item);
                 }
@@ -113,7 +125,8 @@ async fn read(bus: &Bus, stream: &Stream, from: From) -> Result<pull::Ordered, E
         max_batch: BATCH,
         ..pull::OrderedConfig::default()
     };
-    let consumer = bus.stream(stream).await?.create_consumer(config).await.map_err(|error| failed(&error))?;
+    let missing = |error| Error::of_consumer("reading a stream", stream.name, &error);
+    let consumer = bus.stream(stream).await?.create_consumer(config).await.map_err(missing)?;
     consumer.messages().await.map_err(|error| failed(&error))
 }
 

@@ -10,7 +10,7 @@ use latchkey_contracts::{
     checkpoint::Checkpoint,
     event::{Event, EventBatch},
     page::RawPage,
-    topology::{CHECKPOINTS, EVENTS, FETCHER, Limits, PAGES},
+    topology::{CHECKPOINTS, EVENTS, FETCHER, Limits, NORMALIZER, PAGES},
 };
 
 /// Longer than any healing takes on a busy machine; a test that needs it has failed.
@@ -141,6 +141,37 @@ async fn a_task_exists_once_and_comes_back_after_its_delay() {
     assert_eq!((state.pending, state.ack_pending), (0, 1));
     let again = within_patience(tasks.next()).await.unwrap();
     assert_eq!((again.sequence, again.deliveries), (task.sequence, 2));
+}
+
+#[tokio::test]
+async fn who_stops_keeps_nothing_until_its_lease_ends() {
+    let server = server::scratch().await.unwrap();
+    let bus = provisioned(&server).await;
+    for sequence in 0..4 {
+        bus.publish_page(&chain(), &page(&sequence.to_string(), sequence), sequence).await.unwrap();
+    }
+    let mut stopping = bus.pages().await.unwrap();
+    let first = within_patience(stopping.next()).await.unwrap();
+    // The others are held here, or will be by the time they are asked for.
+    within_patience(async {
+        while bus.consumer_state(&NORMALIZER).await.unwrap().pending > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    stopping.close().await;
+    first.nak(Duration::ZERO).await.unwrap();
+
+    let mut other = bus.pages().await.unwrap();
+    let mut seen = Vec::new();
+    let all = async {
+        while seen.len() < 4 {
+            seen.push(other.next().await.unwrap().sequence);
+        }
+    };
+    assert!(tokio::time::timeout(NORMALIZER.ack_wait / 2, all).await.is_ok(), "a page waits for its lease to end");
+    seen.sort_unstable();
+    assert_eq!(seen, [1, 2, 3, 4]);
 }
 
 #[tokio::test]

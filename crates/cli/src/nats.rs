@@ -31,8 +31,9 @@ impl Nats {
         }
         let binary = server::obtain(ObtainOptions::default(), |step| tracing::warn!("{step}")).await?;
         let store_dir = data_dir.join("nats");
-        let server =
-            Server::start(ServerOptions::new(binary, store_dir)).await.context("starting a private nats-server")?;
+        // The default survives kill -9 and not a power cut.
+        let options = ServerOptions { sync_always: true, ..ServerOptions::new(binary, store_dir) };
+        let server = Server::start(options).await.context("starting a private nats-server")?;
         config.url = vec![server.url()];
         config.token_file = Some(server.token_file());
         Ok(Self { config, private: Some(server), restarts: Vec::new() })

@@ -158,9 +158,10 @@ pub struct Consumer {
 pub const FETCHER: Consumer =
     Consumer { name: "fetcher", stream: TASKS.name, ack_wait: Duration::from_secs(30), max_ack_pending: 100_000 };
 
-/// The normalizers' shared reader of pages.
+/// The normalizers' shared reader of pages. Pages that are handed back with a delay, because one feed's rejections find their stream full,
+/// say, stay pending: the bound leaves room for the pages of all others.
 pub const NORMALIZER: Consumer =
-    Consumer { name: "normalizer", stream: PAGES.name, ack_wait: Duration::from_mins(1), max_ack_pending: 256 };
+    Consumer { name: "normalizer", stream: PAGES.name, ack_wait: Duration::from_mins(1), max_ack_pending: 20_000 };
 
 /// The notifiers' shared reader of alerts.
 pub const NOTIFIER: Consumer =

@@ -176,17 +176,15 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Begins a turn. `known` is the position and history that this process left the chain with, if it did: a stale one does no harm,
-    /// since publishing onto it conflicts. `jitter` is uniform in `[0, 1)`.
+    /// Begins a turn. It always reads first what the streams hold: two small reads beside a request to 1Password, and no memory that
+    /// could be stale. `jitter` is uniform in `[0, 1)`.
     #[must_use]
-    pub fn begin(policy: Policy, known: Option<(Position, History)>, jitter: f64, now: Timestamp) -> (Self, Action) {
-        let is_known = known.is_some();
-        let (position, history) = known.unwrap_or_default();
+    pub fn begin(policy: Policy, jitter: f64, now: Timestamp) -> (Self, Action) {
         let turn = Self {
             policy,
             jitter,
-            position,
-            history,
+            position: Position::default(),
+            history: History::default(),
             held: None,
             pages: 0,
             empty_pages: 0,
@@ -194,8 +192,7 @@ impl Turn {
             arrived: 0,
             began_at: now,
         };
-        let action = if is_known { turn.fetch() } else { Action::Recover };
-        (turn, action)
+        (turn, Action::Recover)
     }
 
     /// Ends the turn early, in place of a fetch that was named or is under way.
@@ -285,6 +282,7 @@ impl Turn {
     fn stored(&mut self, page: &Fetched, sequence: u64, now: Timestamp) -> Step {
         self.pages += 1;
         self.disturbances = 0;
+        self.history.progressed();
         self.arrived += u64::from(page.new_items);
         self.history.stored(page.new_items, now);
         self.position = Position { sequence, page_id: Some(page.page_id.clone()), cursor: Some(page.cursor.clone()) };
@@ -329,7 +327,8 @@ impl Turn {
         })
     }
 
-    fn caught_up(&self, now: Timestamp) -> Action {
+    fn caught_up(&mut self, now: Timestamp) -> Action {
+        self.history.progressed();
         let outcome = if self.arrived > 0 { Outcome::Active } else { Outcome::Quiet };
         self.finish(outcome, self.policy.poll_interval, now)
     }

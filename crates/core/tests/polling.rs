@@ -1,7 +1,7 @@
 //! The polling machine in a small world: an API, a stream that refuses wrong expectations, fetchers that crash.
 //!
 //! The world delays, loses and repeats as the real one does: acknowledgements vanish, publishes arrive after their time-out, another
-//! fetcher works on the same chain with a stale memory. Whatever happens, the stored pages hold every event once, in order.
+//! fetcher works on the same chain, retention removes old pages. Whatever happens, the stored pages hold every event once, in order.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -11,15 +11,13 @@ use jiff::{SignedDuration, Timestamp};
 use latchkey_core::{
     backoff::Backoff,
     polling::{
-        Action, Failure, Fetched, History, Input, LastPage, Outcome, Policy, Position, Published, Request, Settled,
-        Turn,
+        Action, Failure, Fetched, History, Input, LastPage, Outcome, Policy, Position, Published, Report, Request,
+        Settled, Turn,
     },
 };
 use proptest::prelude::*;
 
 const PAGE_SIZE: usize = 3;
-
-type Memory = Option<(Position, History)>;
 
 #[derive(Clone, Debug)]
 struct Page {
@@ -32,10 +30,21 @@ struct Page {
 #[derive(Default)]
 struct World {
     events: usize,
-    stream: Vec<Page>,
-    checkpoint: Memory,
+    /// Every page ever stored; its sequence is its place, counted from 1.
+    stored: Vec<Page>,
+    /// Retention has removed all pages up to this sequence.
+    expired: usize,
+    checkpoint: Option<(Position, History)>,
     /// Publishes without an answer that may still arrive, with what they expect.
     in_flight: Vec<(Page, u64)>,
+}
+
+/// One fetcher in the middle of a turn.
+struct Running {
+    turn: Turn,
+    action: Action,
+    held: Option<Page>,
+    steps: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,31 +65,46 @@ enum Luck {
     Arrival,
     /// A new event appears.
     Growth,
+    /// Retention removes the pages, where none is newer than the checkpoint.
+    Expiry,
 }
 
 fn luck() -> impl Strategy<Value = Luck> {
-    use Luck::{AnswerLost, ApiFails, Arrival, BusFails, Crash, Full, Good, Growth, Late, Lost};
+    use Luck::{AnswerLost, ApiFails, Arrival, BusFails, Crash, Expiry, Full, Good, Growth, Late, Lost};
     prop_oneof![
         8 => Just(Good),
         2 => Just(Arrival),
         2 => Just(Growth),
         1 => prop::sample::select(vec![AnswerLost, Late, Lost]),
-        1 => prop::sample::select(vec![ApiFails, BusFails, Full, Crash]),
+        1 => prop::sample::select(vec![ApiFails, BusFails, Full, Crash, Expiry]),
     ]
 }
 
 impl World {
+    /// The subject's last sequence, as the server sees it: 0 if retention has removed everything.
+    fn last(&self) -> usize {
+        if self.stored.len() > self.expired { self.stored.len() } else { 0 }
+    }
+
     fn publish(&mut self, page: Page, expected: u64) -> Published {
-        if self.stream.len() as u64 != expected {
+        if self.last() as u64 != expected {
             return Published::Conflict;
         }
-        self.stream.push(page);
-        Published::Stored(self.stream.len() as u64)
+        self.stored.push(page);
+        Published::Stored(self.stored.len() as u64)
     }
 
     fn arrive(&mut self) {
         if let Some((page, expected)) = self.in_flight.pop() {
             self.publish(page, expected);
+        }
+    }
+
+    /// Seven days pass in which nothing arrives, and nothing is on its way either.
+    fn expire(&mut self) {
+        let known = self.checkpoint.as_ref().map_or(0, |(position, _)| position.sequence);
+        if known == self.stored.len() as u64 && self.in_flight.is_empty() {
+            self.expired = self.stored.len();
         }
     }
 
@@ -99,8 +123,8 @@ impl World {
     }
 
     fn recovered(&self) -> Input {
-        let last_page = self.stream.last().map(|page| LastPage {
-            sequence: self.stream.len() as u64,
+        let last_page = self.stored[self.expired..].last().map(|page| LastPage {
+            sequence: self.stored.len() as u64,
             page_id: page.id.clone(),
             cursor: cursor(page.cursor),
             fetched_at: now(),
@@ -126,56 +150,59 @@ impl World {
         }
     }
 
-    /// Runs one turn to its end or to a crash. Returns what the fetcher remembers.
-    fn turn(&mut self, known: Memory, lucks: impl IntoIterator<Item = Luck>) -> Memory {
-        let mut lucks = lucks.into_iter().chain(std::iter::repeat(Luck::Good));
-        let (mut turn, mut action) = Turn::begin(policy(), known, 0.5, now());
-        let mut held = None;
-        for step in 0.. {
-            assert!(step < 2_000, "a turn has a bound");
-            let luck = lucks.next().unwrap();
-            match luck {
-                Luck::Crash => return None,
-                Luck::Arrival => self.arrive(),
-                Luck::Growth => self.events += 1,
-                _ => {}
-            }
-            let input = match (&action, luck) {
-                (Action::Finish(_), _) => break,
-                (Action::Recover | Action::Publish { .. }, Luck::BusFails) => Input::BusFailed,
-                (Action::Recover, _) => self.recovered(),
-                (Action::Fetch(_), Luck::ApiFails) => Input::FetchFailed(failure()),
-                (Action::Fetch(request), _) => {
-                    let (page, fetched) = self.fetch(request, turn.events_total());
-                    held = Some(page);
-                    Input::Fetched(fetched)
-                }
-                (Action::Publish { expected }, luck) => {
-                    let page = held.clone().expect("only a fetched page is published");
-                    Input::Published(self.publish_with(luck, page, *expected))
-                }
-            };
-            let published = matches!(input, Input::Published(_));
-            let step = turn.handle(input, now());
-            if let Some(Settled::Stored(sequence)) = step.settled {
-                let page = held.take().expect("only a held page settles");
-                let there = &self.stream[usize::try_from(sequence).unwrap() - 1];
-                assert_eq!(there.id, page.id, "the receipt is true");
-            }
-            if let (Action::Fetch(Request::After(after)), true) = (&step.action, published) {
-                let stored = self.stream.iter().any(|page| cursor(page.cursor) == *after);
-                assert!(stored, "a cursor counts only after its page is stored");
-            }
-            action = step.action;
+    /// One step of a fetcher, which begins a turn if it has none. A crash or the turn's end leaves it without one.
+    fn step(&mut self, fetcher: &mut Option<Running>, luck: Luck) {
+        let running = fetcher.get_or_insert_with(|| {
+            let (turn, action) = Turn::begin(policy(), 0.5, now());
+            Running { turn, action, held: None, steps: 0 }
+        });
+        running.steps += 1;
+        assert!(running.steps < 2_000, "a turn has a bound");
+        match luck {
+            Luck::Crash => return *fetcher = None,
+            Luck::Arrival => self.arrive(),
+            Luck::Growth => self.events += 1,
+            _ => {}
         }
-        let Action::Finish(report) = action else { return None };
+        let input = match (&running.action, luck) {
+            (Action::Finish(report), _) => {
+                self.finish(report);
+                return *fetcher = None;
+            }
+            (Action::Recover | Action::Publish { .. }, Luck::BusFails) => Input::BusFailed,
+            (Action::Recover, _) => self.recovered(),
+            (Action::Fetch(_), Luck::ApiFails) => Input::FetchFailed(failure()),
+            (Action::Fetch(request), _) => {
+                let (page, fetched) = self.fetch(request, running.turn.events_total());
+                running.held = Some(page);
+                Input::Fetched(fetched)
+            }
+            (Action::Publish { expected }, luck) => {
+                let page = running.held.clone().expect("only a fetched page is published");
+                Input::Published(self.publish_with(luck, page, *expected))
+            }
+        };
+        let published = matches!(input, Input::Published(_));
+        let step = running.turn.handle(input, now());
+        if let Some(Settled::Stored(sequence)) = step.settled {
+            let page = running.held.take().expect("only a held page settles");
+            let there = &self.stored[usize::try_from(sequence).unwrap() - 1];
+            assert_eq!(there.id, page.id, "the receipt is true");
+        }
+        if let (Action::Fetch(Request::After(after)), true) = (&step.action, published) {
+            let stored = self.stored.iter().any(|page| cursor(page.cursor) == *after);
+            assert!(stored, "a cursor counts only after its page is stored");
+        }
+        running.action = step.action;
+    }
+
+    fn finish(&mut self, report: &Report) {
         if let Some(Outcome::Refused(_)) = report.outcome {
             assert!(report.delay > Duration::ZERO, "a failure is followed by a pause");
         }
         if report.outcome.is_some() {
             self.checkpoint = Some((report.position.clone(), report.history.clone()));
         }
-        Some((report.position, report.history))
     }
 }
 
@@ -199,26 +226,34 @@ fn failure() -> Failure {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
+    /// Two fetchers work on the chain, step by step in any order.
     #[test]
     fn every_event_is_stored_once_and_in_order(
         initial in 0_usize..20,
-        turns in prop::collection::vec((0_usize..2, prop::collection::vec(luck(), 0..30)), 1..12),
+        steps in prop::collection::vec((0_usize..2, luck()), 0..300),
     ) {
         let mut world = World { events: initial, ..World::default() };
-        let mut memories = [None, None];
-        for (fetcher, lucks) in turns {
-            memories[fetcher] = world.turn(memories[fetcher].take(), lucks);
+        let mut fetchers = [None, None];
+        for (fetcher, luck) in steps {
+            match luck {
+                // A turn is over long before retention strikes.
+                Luck::Expiry if fetchers.iter().all(Option::is_none) => world.expire(),
+                luck => world.step(&mut fetchers[fetcher], luck),
+            }
         }
         // The disturbances end; a few quiet turns bring everything home.
         while !world.in_flight.is_empty() {
             world.arrive();
         }
-        for _ in 0..4 {
-            memories[0] = world.turn(memories[0].take(), []);
+        for mut fetcher in fetchers.into_iter().chain([None, None]) {
+            world.step(&mut fetcher, Luck::Good);
+            while fetcher.is_some() {
+                world.step(&mut fetcher, Luck::Good);
+            }
         }
-        let stored: Vec<usize> = world.stream.iter().flat_map(|page| page.events.clone()).collect();
+        let stored: Vec<usize> = world.stored.iter().flat_map(|page| page.events.clone()).collect();
         prop_assert_eq!(stored, (0..world.events).collect::<Vec<_>>());
-        let total = world.stream.last().map_or(0, |page| page.total);
+        let total = world.stored.last().map_or(0, |page| page.total);
         prop_assert_eq!(total, world.events as u64);
         prop_assert_eq!(world.checkpoint.map(|(_, history)| history.events_total), Some(total));
     }
@@ -226,7 +261,7 @@ proptest! {
     /// Whatever the API and the bus answer, a turn ends soon.
     #[test]
     fn every_sequence_of_answers_ends(answers in prop::collection::vec((0_u8..8, any::<bool>(), 0_u32..4), 1..400)) {
-        let (mut turn, mut action) = Turn::begin(policy(), None, 0.0, now());
+        let (mut turn, mut action) = Turn::begin(policy(), 0.0, now());
         let mut alike = 0;
         for (step, (kind, has_more, items)) in answers.into_iter().cycle().enumerate() {
             prop_assert!(step < 1_000, "no end");
@@ -264,8 +299,17 @@ proptest! {
 }
 
 fn after_page_seven() -> Turn {
-    let position = Position { sequence: 7, page_id: Some("seven".into()), cursor: "a".parse().ok() };
-    Turn::begin(policy(), Some((position, History::default())), 0.0, now()).0
+    let (mut turn, _) = Turn::begin(policy(), 0.0, now());
+    let last_page = LastPage {
+        sequence: 7,
+        page_id: "seven".into(),
+        cursor: "a".parse().unwrap(),
+        fetched_at: now(),
+        has_news: true,
+        events_total: 7,
+    };
+    turn.handle(Input::Recovered { last_page: Some(last_page), checkpoint: None }, now());
+    turn
 }
 
 fn page(cursor: &str, has_more: bool, items: u32) -> Fetched {
@@ -304,6 +348,22 @@ fn a_feed_that_stands_still_and_claims_more_is_a_failure() {
 }
 
 #[test]
+fn a_page_that_is_never_stored_is_asked_for_less_and_less_often() {
+    let mut pauses = Vec::new();
+    let mut checkpoint = None;
+    for _ in 0..4 {
+        let (mut turn, _) = Turn::begin(policy(), 1.0, now());
+        turn.handle(Input::Recovered { last_page: None, checkpoint: checkpoint.take() }, now());
+        turn.handle(Input::Fetched(page("b", true, 3)), now());
+        let step = turn.handle(Input::Published(Published::Full), now());
+        let Action::Finish(report) = step.action else { panic!("the turn goes on") };
+        pauses.push(report.delay.as_secs());
+        checkpoint = Some((report.position, report.history));
+    }
+    assert_eq!(pauses, [1, 2, 4, 8]);
+}
+
+#[test]
 fn retry_after_is_honoured_up_to_its_bound() {
     let check = |retry_after: u64, expect: u64| {
         let retry_after = Some(Duration::from_secs(retry_after));
@@ -333,7 +393,7 @@ fn a_long_turn_hands_the_chain_back_between_two_pages() {
 
 #[test]
 fn an_uncertain_position_never_becomes_a_checkpoint() {
-    let (mut turn, action) = Turn::begin(policy(), None, 0.0, now());
+    let (mut turn, action) = Turn::begin(policy(), 0.0, now());
     assert_eq!(action, Action::Recover);
     let Action::Finish(report) = turn.handle(Input::BusFailed, now()).action else { panic!("the turn goes on") };
     assert_eq!(report.outcome, None);

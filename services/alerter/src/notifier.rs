@@ -43,7 +43,7 @@ impl Notifier {
         let mut transitions = self.bus.alerts().await?;
         loop {
             let delivered = tokio::select! {
-                () = shutdown.soft().cancelled() => return Ok(()),
+                () = shutdown.soft().cancelled() => break,
                 delivered = transitions.next() => delivered?,
             };
             let span = tracing::info_span!("notify", sequence = delivered.sequence);
@@ -53,6 +53,8 @@ impl Notifier {
                 () = self.handle(&delivered).instrument(span) => {}
             }
         }
+        transitions.close().await;
+        Ok(())
     }
 
     async fn handle(&mut self, delivered: &Delivered<Alert>) {

@@ -1,8 +1,8 @@
 //! Polls 1Password and publishes raw pages.
 //!
 //! A fetcher takes a chain's task, lets [`latchkey_core::polling`] decide each step of a turn, performs it, writes the checkpoint and
-//! hands the task back with a delay. It keeps nothing that matters: position, history and window of a chain are remembered only to
-//! save reading them again, and a stale memory is found out when the next page is refused by the stream.
+//! hands the task back with a delay. It keeps nothing that matters: the window of a chain's recent events is remembered only to save
+//! reading its pages again, and counts only while the chain's newest page is the one it was made for.
 
 mod config;
 mod memory;

@@ -9,10 +9,7 @@ use std::{
 };
 
 use latchkey_contracts::Chain;
-use latchkey_core::{
-    duplicates::Window,
-    polling::{History, Position},
-};
+use latchkey_core::duplicates::Window;
 
 /// Uuids in all windows of the process together: about 150 MB.
 const MAX_UUIDS: usize = 2_000_000;
@@ -20,7 +17,6 @@ const MAX_UUIDS: usize = 2_000_000;
 /// One chain, as its last turn left it.
 #[derive(Default)]
 pub(crate) struct Memory {
-    pub(crate) standing: Option<(Position, History)>,
     pub(crate) window: Option<Remembered>,
 }
 
@@ -90,7 +86,7 @@ mod tests {
     fn memory(uuids: usize) -> Memory {
         let mut window = Window::default();
         window.remember((0..uuids).map(|n| n.to_string().into()).collect());
-        Memory { standing: None, window: Some(Remembered { sequence: 1, window }) }
+        Memory { window: Some(Remembered { sequence: 1, window }) }
     }
 
     #[test]

@@ -59,14 +59,10 @@ impl<'a> Performer<'a> {
 
     /// Runs the turn to its end. When `stop` is cancelled, a fetch under way is dropped and the turn ends at the page before it.
     pub(crate) async fn run(mut self, jitter: f64, stop: &CancellationToken) -> (Report, Memory) {
-        let (mut turn, mut action) =
-            Turn::begin(self.source.policy(), self.memory.standing.take(), jitter, clock::now());
+        let (mut turn, mut action) = Turn::begin(self.source.policy(), jitter, clock::now());
         loop {
             let input = match action {
-                Action::Finish(report) => {
-                    self.memory.standing = Some((report.position.clone(), report.history.clone()));
-                    return (*report, self.memory);
-                }
+                Action::Finish(report) => return (*report, self.memory),
                 Action::Recover => self.recover().await,
                 Action::Publish { expected } => self.publish(expected).await,
                 Action::Fetch(request) => {

@@ -66,6 +66,7 @@ impl Fetcher {
                 drop(permit);
             });
         }
+        tasks.close().await;
         turns.close();
         tokio::select! {
             () = turns.wait() => {}

@@ -14,7 +14,7 @@ use latchkey_events_api::{Client, PageRequest};
 /// Pauses after failures that may heal by themselves: from a second to five minutes.
 const TRANSIENT: Backoff = backoff(Duration::from_secs(1), Duration::from_mins(5));
 
-/// Pauses after failures that need somebody's help: often enough that a mended token is noticed soon.
+/// Pauses after failures that need somebody's help.
 const PERMANENT: Backoff = backoff(Duration::from_secs(30), Duration::from_mins(10));
 
 const fn backoff(first: Duration, longest: Duration) -> Backoff {

@@ -185,8 +185,10 @@ fn without_secrets(address: &str) -> String {
     }
 }
 
-/// A text without the queries of the addresses in it: shared-access signatures stand there.
+/// A text without the queries of the addresses in it, where shared-access signatures stand, and without the server's answer at its end
+/// (XML or JSON), which may repeat the request with its keys.
 fn without_queries(text: &str) -> String {
+    let text = text.split(['<', '{']).next().unwrap_or_default().trim_end_matches([' ', ':']);
     let mut kept = String::with_capacity(text.len());
     let mut inside = false;
     for character in text.chars() {
@@ -221,6 +223,12 @@ mod tests {
         assert_eq!(
             without_queries("error sending request for url (https://store.example.com/c/o?sig=secret&se=1): refused"),
             "error sending request for url (https://store.example.com/c/o): refused"
+        );
+        assert_eq!(
+            without_queries(
+                "Server returned non-2xx status code: 403 Forbidden: <?xml?><Error>x-amz-security-token:secret"
+            ),
+            "Server returned non-2xx status code: 403 Forbidden"
         );
     }
 

@@ -1,7 +1,8 @@
 //! Publishes what a page became.
 //!
-//! Events first, then rejections, each under an id that follows from the page. Nothing here is retried: whatever fails, the page is
-//! handed back and all of it is published again, under the same ids.
+//! Rejections first, then events, each under an id that follows from the page. Nothing here is retried: whatever fails, the page is
+//! handed back and all of it is published again. The order matters when the page is judged by other schemas by then: an item that is
+//! on record as refused may become an event too, but none that was refused before can be missing from both.
 
 use latchkey_bus::{Bus, Publication};
 
@@ -38,13 +39,13 @@ impl Unfinished {
 
 /// Publishes every part and every rejection.
 pub(crate) async fn publish(bus: &Bus, origin: &Origin, output: &Output) -> Result<(), Unfinished> {
-    let log_type = origin.chain.feed.log_type();
-    for (part, batch) in output.batches.iter().enumerate() {
-        judge(bus.publish_events(&origin.chain.source, log_type, batch).await?, Some(part))?;
-    }
     let batches = work::rejection_batches(origin, output, bus.max_payload());
     for (part, batch) in (0..).zip(&batches) {
         judge(bus.publish_rejections(&origin.chain, batch, part).await?, None)?;
+    }
+    let log_type = origin.chain.feed.log_type();
+    for (part, batch) in output.batches.iter().enumerate() {
+        judge(bus.publish_events(&origin.chain.source, log_type, batch).await?, Some(part))?;
     }
     Ok(())
 }

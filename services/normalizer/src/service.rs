@@ -54,7 +54,7 @@ impl Normalizer {
         bus: Bus,
         metrics: Metrics,
     ) -> Self {
-        let rules = Arc::new(Rules { schemas, options, max_payload: bus.max_payload() });
+        let rules = Arc::new(Rules { schemas, options });
         let inner = Inner { rules, tables: Arc::new(tables), bus, metrics, known: Known::default() };
         Self { inner: Arc::new(inner), permits: Arc::new(Semaphore::new(concurrency.get())) }
     }
@@ -81,6 +81,7 @@ impl Normalizer {
                 drop(permit);
             });
         }
+        pages.close().await;
         tasks.close();
         tokio::select! {
             () = tasks.wait() => {}

@@ -22,6 +22,10 @@ use prost::Message;
 /// The longest body, decompressed. Fetchers accept less.
 const MAX_BODY_BYTES: u64 = 64 << 20;
 
+/// How much of a body goes into one part. Batches are compressed to a fifth or less, so a part fits into the usual limit of 1 MiB also
+/// where enrichment doubles it; a full page of 1,000 events is one part.
+const PART_BODY_BYTES: u64 = 1 << 20;
+
 /// The most parts of a page; bounds what a nonsensical size can ask for.
 const MAX_PARTS: u64 = 64;
 
@@ -32,8 +36,6 @@ const HEADROOM: usize = 16 << 10;
 pub(crate) struct Rules {
     pub(crate) schemas: Schemas,
     pub(crate) options: Options,
-    /// The server's limit for a message, in bytes.
-    pub(crate) max_payload: usize,
 }
 
 /// Which page it is.
@@ -67,7 +69,7 @@ pub(crate) struct Summary {
 
 /// Normalizes a page.
 pub(crate) fn page(origin: &Origin, page: &RawPage, rules: &Rules, lookups: &Lookups, now: Timestamp) -> Output {
-    let parts = part_count(page.body_size, rules.max_payload);
+    let parts = part_count(page.body_size);
     let named = page.source == origin.chain.source.as_str() && page.feed == origin.chain.feed.as_str();
     let normalized = if !named {
         whole("subject", "the chain of its subject", "another chain".into(), &page.body)
@@ -152,9 +154,10 @@ fn cut(rejection: &Rejection, room: usize) -> Rejection {
     rejection
 }
 
-/// Batches are compressed to a fifth or less, so one part for each payload's worth of body leaves room for what is added to it.
-fn part_count(body_size: u64, max_payload: usize) -> u32 {
-    let parts = body_size.div_ceil(max_payload.max(1) as u64).clamp(1, MAX_PARTS);
+/// From the page's size alone, whatever server it goes to: a page that comes again after the server's limit was raised must be cut as
+/// before.
+fn part_count(body_size: u64) -> u32 {
+    let parts = body_size.div_ceil(PART_BODY_BYTES).clamp(1, MAX_PARTS);
     u32::try_from(parts).expect("clamped to a small number")
 }
 

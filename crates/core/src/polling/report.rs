@@ -33,7 +33,7 @@ pub struct History {
     pub last_success_at: Option<Timestamp>,
     /// When a page last brought a new event.
     pub last_arrival_at: Option<Timestamp>,
-    /// Turns since the last answer that was a page.
+    /// Turns since the last that stored a page or reached the feed's end.
     pub consecutive_failures: u32,
     /// New events stored in all.
     pub events_total: u64,
@@ -42,6 +42,10 @@ pub struct History {
 impl History {
     pub(super) fn answered(&mut self, now: Timestamp) {
         self.last_success_at = Some(now);
+    }
+
+    /// An answer alone ends no series of failures: a page that cannot be stored would be asked for again and again without a pause.
+    pub(super) fn progressed(&mut self) {
         self.consecutive_failures = 0;
     }
 

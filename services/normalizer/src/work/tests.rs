@@ -13,9 +13,9 @@ fn origin() -> Origin {
     }
 }
 
-fn rules(max_payload: usize) -> Rules {
+fn rules() -> Rules {
     let schema = include_str!("../../../../schemas/onepassword_item_usage.yml");
-    Rules { schemas: Schemas::load([("item_usage.yml", schema)]).unwrap(), options: Options::default(), max_payload }
+    Rules { schemas: Schemas::load([("item_usage.yml", schema)]).unwrap(), options: Options::default() }
 }
 
 fn raw_page(body: &str) -> RawPage {
@@ -52,7 +52,7 @@ fn a_page_is_one_part_unless_its_body_outgrows_a_message() {
         (10 << 20, 10),
         (u64::MAX, u32::try_from(MAX_PARTS).unwrap()),
     ] {
-        assert_eq!(part_count(body_size, MAX_PAYLOAD), expect);
+        assert_eq!(part_count(body_size), expect);
     }
 }
 
@@ -61,9 +61,10 @@ fn parts_are_cut_by_the_places_of_items_whatever_becomes_of_them() {
     let mut items: Vec<_> = (0..10).map(event).collect();
     items[0] = "{}".into();
     items[9] = "[]".into();
+    // White space between the items makes the body large enough for three parts.
+    items[5].push_str(&" ".repeat(5 << 19));
     let text = body(&items);
-    let output =
-        page(&origin(), &raw_page(&text), &rules(text.len().div_ceil(3)), &Lookups::default(), Timestamp::UNIX_EPOCH);
+    let output = page(&origin(), &raw_page(&text), &rules(), &Lookups::default(), Timestamp::UNIX_EPOCH);
     let parts: Vec<_> = output.batches.iter().map(|batch| (batch.part, batch.part_count, batch.events.len())).collect();
     assert_eq!(parts, [(0, 3, 2), (1, 3, 3), (2, 3, 3)]);
     assert_eq!(output.rejections.iter().map(|rejection| rejection.item).collect::<Vec<_>>(), [Some(0), Some(9)]);
@@ -72,16 +73,14 @@ fn parts_are_cut_by_the_places_of_items_whatever_becomes_of_them() {
 
 #[test]
 fn a_page_without_events_is_still_one_batch() {
-    let output =
-        page(&origin(), &raw_page(&body(&[])), &rules(MAX_PAYLOAD), &Lookups::default(), Timestamp::UNIX_EPOCH);
+    let output = page(&origin(), &raw_page(&body(&[])), &rules(), &Lookups::default(), Timestamp::UNIX_EPOCH);
     assert_eq!((output.batches.len(), output.batches[0].events.len(), output.rejections.len()), (1, 0, 0));
 }
 
 #[test]
 fn what_cannot_be_a_page_becomes_a_rejection() {
     let good = raw_page(&body(&[event(1)]));
-    let run =
-        |page: &RawPage| super::page(&origin(), page, &rules(MAX_PAYLOAD), &Lookups::default(), Timestamp::UNIX_EPOCH);
+    let run = |page: &RawPage| super::page(&origin(), page, &rules(), &Lookups::default(), Timestamp::UNIX_EPOCH);
     assert_eq!(rule_of(&run(&RawPage { source: "other".into(), ..good.clone() })), "subject");
     assert_eq!(rule_of(&run(&RawPage { body: Bytes::from_static(b"no zstd"), ..good.clone() })), "body");
     assert_eq!(rule_of(&run(&RawPage { body_size: 3, ..good.clone() })), "body");
@@ -113,13 +112,8 @@ fn rejections_are_spread_over_messages_that_fit() {
 
 #[test]
 fn a_part_that_no_message_can_hold_is_refused_and_stays_as_an_empty_one() {
-    let mut output = page(
-        &origin(),
-        &raw_page(&body(&[event(1), event(2)])),
-        &rules(MAX_PAYLOAD),
-        &Lookups::default(),
-        Timestamp::UNIX_EPOCH,
-    );
+    let mut output =
+        page(&origin(), &raw_page(&body(&[event(1), event(2)])), &rules(), &Lookups::default(), Timestamp::UNIX_EPOCH);
     refuse_part(&mut output, 0);
     assert_eq!((output.batches.len(), output.batches[0].events.len()), (1, 0));
     assert_eq!((output.summary.events, output.summary.rejections), (0, 2));
