@@ -161,7 +161,7 @@ pub const FETCHER: Consumer =
 /// The normalizers' shared reader of pages. Pages that are handed back with a delay, because one feed's rejections find their stream full,
 /// say, stay pending: the bound leaves room for the pages of all others.
 pub const NORMALIZER: Consumer =
-    Consumer { name: "normalizer", stream: PAGES.name, ack_wait: Duration::from_mins(1), max_ack_pending: 20_000 };
+    Consumer { name: "normalizer", stream: PAGES.name, ack_wait: Duration::from_mins(1), max_ack_pending: 4_096 };
 
 /// The notifiers' shared reader of alerts.
 pub const NOTIFIER: Consumer =

@@ -7,8 +7,8 @@ use std::{
 };
 
 use latchkey_bus::{Bus, Delivered, trace};
-use latchkey_contracts::{Chain, page::RawPage};
-use latchkey_core::{lookup::Lookups, normalize::Options, schema::Schemas};
+use latchkey_contracts::{Chain, page::RawPage, topology::PAGES};
+use latchkey_core::{delivery, lookup::Lookups, normalize::Options, schema::Schemas};
 use latchkey_runtime::{Shutdown, clock};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
@@ -62,6 +62,8 @@ impl Normalizer {
     /// Works until the soft shutdown, then finishes what it holds.
     pub async fn run(self, shutdown: Shutdown) -> Result<(), latchkey_bus::Error> {
         let mut pages = self.inner.bus.pages().await?;
+        // Should the stream be created anew, the consumer is gone too, and this service ends and starts again.
+        let epoch: Arc<str> = delivery::epoch(self.inner.bus.stream_state(&PAGES).await?.created).into();
         let tasks = TaskTracker::new();
         tasks.spawn(Arc::clone(&self.inner.tables).watch(shutdown.clone()));
         loop {
@@ -75,9 +77,9 @@ impl Normalizer {
                 () = shutdown.soft().cancelled() => break,
                 page = pages.next() => page?,
             };
-            let inner = Arc::clone(&self.inner);
+            let (inner, epoch) = (Arc::clone(&self.inner), Arc::clone(&epoch));
             tasks.spawn(async move {
-                inner.answer(page).await;
+                inner.answer(page, epoch).await;
                 drop(permit);
             });
         }
@@ -92,8 +94,8 @@ impl Normalizer {
 }
 
 impl Inner {
-    async fn answer(&self, page: Delivered<RawPage>) {
-        let Some(origin) = origin(&page) else {
+    async fn answer(&self, page: Delivered<RawPage>, epoch: Arc<str>) {
+        let Some(origin) = origin(&page, epoch) else {
             // The stream takes only subjects of this shape, but not only names that are sources.
             tracing::error!(
                 subject = page.subject,
@@ -170,7 +172,7 @@ impl Inner {
 }
 
 /// Which page a delivery is. The subject is the truth about its chain: it is where the page's cursor counts.
-fn origin(page: &Delivered<RawPage>) -> Option<Origin> {
+fn origin(page: &Delivered<RawPage>, epoch: Arc<str>) -> Option<Origin> {
     let mut tokens = page.subject.rsplit('.');
     let (feed, source) = (tokens.next()?.parse().ok()?, tokens.next()?.parse().ok()?);
     let chain = Chain { source, feed };
@@ -180,10 +182,11 @@ fn origin(page: &Delivered<RawPage>) -> Option<Origin> {
             chain,
             page_id: message.page_id.clone(),
             sequence,
+            epoch,
             fetched_at_unix_nano: message.fetched_at_unix_nano,
         },
         // The sequence names a page that cannot say its own name.
-        Err(_) => Origin { chain, page_id: format!("sequence-{sequence}"), sequence, fetched_at_unix_nano: 0 },
+        Err(_) => Origin { chain, page_id: format!("sequence-{sequence}"), sequence, epoch, fetched_at_unix_nano: 0 },
     })
 }
 

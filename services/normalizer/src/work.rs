@@ -3,6 +3,8 @@
 //! The same page gives the same messages each time: the parts are cut by the items' places in the page, and their number follows
 //! from sizes that never change. So a page that comes again is published under the same ids with the same content.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use latchkey_contracts::{
@@ -45,6 +47,8 @@ pub(crate) struct Origin {
     pub(crate) page_id: String,
     /// Its sequence in PAGES.
     pub(crate) sequence: u64,
+    /// Which life of PAGES the sequence belongs to.
+    pub(crate) epoch: Arc<str>,
     pub(crate) fetched_at_unix_nano: i64,
 }
 
@@ -180,6 +184,7 @@ fn output(origin: &Origin, normalized: Normalized, parts: u32, lookup_version: &
             feed: origin.chain.feed.to_string(),
             log_type: origin.chain.feed.log_type().to_string(),
             page_sequence: origin.sequence,
+            pages_epoch: origin.epoch.as_ref().into(),
             part,
             part_count: parts,
             fetched_at_unix_nano: origin.fetched_at_unix_nano,

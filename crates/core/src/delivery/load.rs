@@ -106,6 +106,7 @@ impl Load {
             self.last_page_id.clear();
             return Arrival { missing, repeated: false };
         };
+        self.pages.turn_to(&batch.pages_epoch);
         // Sequences begin at 1: a batch without a page cannot be recognised, and must not be taken for one that was.
         let repeated = batch.page_sequence > 0 && !self.pages.insert(batch.page_sequence, batch.part, batch.part_count);
         if repeated {

@@ -2,15 +2,16 @@
 //!
 //! The normalizer's messages can come twice: a page is normalized again if its acknowledgement is lost, and beyond the stream's
 //! duplicate window nothing else notices. The identity of a message is its page's sequence and its part, and pages arrive nearly
-//! in order, so a list of intervals stays as short as the number of pages being worked on at once.
+//! in order, so a list of intervals stays as short as the number of pages being worked on at once. Sequences begin again when stream
+//! PAGES is created anew, so the set belongs to one life of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use latchkey_contracts::delivery::{PageInterval, PagePart};
 
-/// Intervals kept at most. Gaps come from pages in work (at most `NORMALIZER.max_ack_pending`) and from the few that never
-/// brought a batch; this is four times as many, 24 KiB on the wire.
-pub const MAX_INTERVALS: usize = 1024;
+/// Intervals kept at most: as many as there can be gaps, which come from pages in work or handed back (`NORMALIZER.max_ack_pending`). A few
+/// are usual; all of them are 96 KiB on the wire.
+pub const MAX_INTERVALS: usize = 4096;
 
 /// Parts of incomplete pages kept at most; 64 KiB on the wire.
 pub const MAX_PARTS: usize = 4096;
@@ -24,6 +25,7 @@ pub struct PageSet {
     /// Complete pages, both ends included: ascending, disjoint, never touching.
     whole: Vec<(u64, u64)>,
     parts: BTreeMap<u64, BTreeSet<u32>>,
+    epoch: String,
 }
 
 /// Intervals that are not ascending and disjoint.
@@ -32,6 +34,19 @@ pub struct PageSet {
 pub struct InvalidPages;
 
 impl PageSet {
+    /// Turns to the life of stream PAGES that a batch belongs to. Nothing of another life is delivered.
+    pub fn turn_to(&mut self, epoch: &str) {
+        if self.epoch != epoch {
+            *self = Self { epoch: epoch.into(), ..Self::default() };
+        }
+    }
+
+    /// The life of stream PAGES it belongs to.
+    #[must_use]
+    pub fn epoch(&self) -> &str {
+        &self.epoch
+    }
+
     /// Whether this part of this page is delivered.
     #[must_use]
     pub fn contains(&self, page: u64, part: u32) -> bool {
@@ -73,14 +88,14 @@ impl PageSet {
     }
 
     /// Reads a set back from the contract's lists.
-    pub fn read(intervals: &[PageInterval], parts: &[PagePart]) -> Result<Self, InvalidPages> {
+    pub fn read(intervals: &[PageInterval], parts: &[PagePart], epoch: String) -> Result<Self, InvalidPages> {
         let whole: Vec<_> = intervals.iter().map(|interval| (interval.first, interval.last)).collect();
         let ordered = whole.iter().all(|(first, last)| first <= last)
             && whole.windows(2).all(|pair| pair[0].1.checked_add(1).is_some_and(|next| next < pair[1].0));
         if !ordered {
             return Err(InvalidPages);
         }
-        let mut set = Self { whole, parts: BTreeMap::new() };
+        let mut set = Self { whole, parts: BTreeMap::new(), epoch };
         for part in parts {
             set.parts.entry(part.page_sequence).or_default().insert(part.part);
         }
@@ -157,7 +172,7 @@ mod tests {
             for &(page, part, part_count) in &arrivals {
                 set.insert(page, part, part_count);
             }
-            prop_assert_eq!(PageSet::read(&set.intervals(), &set.parts()), Ok(set.clone()));
+            prop_assert_eq!(PageSet::read(&set.intervals(), &set.parts(), set.epoch().into()), Ok(set.clone()));
         }
     }
 
@@ -165,12 +180,24 @@ mod tests {
     fn intervals_that_cannot_be_are_refused() {
         let read = |pairs: &[(u64, u64)]| {
             let intervals: Vec<_> = pairs.iter().map(|&(first, last)| PageInterval { first, last }).collect();
-            PageSet::read(&intervals, &[])
+            PageSet::read(&intervals, &[], String::new())
         };
         assert!(read(&[(1, 3), (5, 5)]).is_ok());
         for bad in [[(3, 1), (5, 5)], [(1, 3), (3, 5)], [(1, 3), (4, 5)], [(5, 5), (1, 3)], [(1, u64::MAX), (4, 5)]] {
             assert_eq!(read(&bad), Err(InvalidPages), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn another_life_of_the_stream_begins_with_nothing() {
+        let mut set = PageSet::default();
+        set.turn_to("a");
+        assert!(set.insert(1, 0, 1));
+        set.turn_to("a");
+        assert!(!set.insert(1, 0, 1));
+        set.turn_to("b");
+        assert!(set.insert(1, 0, 1), "the page of a new stream was taken for one of the old");
+        assert_eq!(set.epoch(), "b");
     }
 
     #[test]

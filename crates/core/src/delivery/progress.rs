@@ -192,6 +192,7 @@ impl Progress {
             plan: None,
             events_total: self.events_total,
             repeated_batches_total: self.repeated_batches_total,
+            pages_epoch: self.pages.epoch().into(),
         }
     }
 
@@ -282,7 +283,7 @@ enum Invalid {
 
 fn read(stored: contract::Delivery) -> Result<State, Invalid> {
     let progress = Progress {
-        pages: PageSet::read(&stored.pages, &stored.parts)?,
+        pages: PageSet::read(&stored.pages, &stored.parts, stored.pages_epoch)?,
         epoch: stored.epoch,
         committed: stored.committed,
         committed_page_id: stored.committed_page_id,

@@ -9,6 +9,7 @@ fn origin() -> Origin {
         chain: Chain { source: "acme".parse().unwrap(), feed: Feed::ItemUsages },
         page_id: "id".into(),
         sequence: 7,
+        epoch: "692202fd".into(),
         fetched_at_unix_nano: 1,
     }
 }
@@ -68,7 +69,9 @@ fn parts_are_cut_by_the_places_of_items_whatever_becomes_of_them() {
     let parts: Vec<_> = output.batches.iter().map(|batch| (batch.part, batch.part_count, batch.events.len())).collect();
     assert_eq!(parts, [(0, 3, 2), (1, 3, 3), (2, 3, 3)]);
     assert_eq!(output.rejections.iter().map(|rejection| rejection.item).collect::<Vec<_>>(), [Some(0), Some(9)]);
-    assert!(output.batches.iter().all(|batch| batch.page_sequence == 7 && batch.log_type == "OnePassword.ItemUsage"));
+    assert!(output.batches.iter().all(|batch| batch.page_sequence == 7
+        && batch.pages_epoch == "692202fd"
+        && batch.log_type == "OnePassword.ItemUsage"));
 }
 
 #[test]
