@@ -1,6 +1,14 @@
 //! The connection: one per process, reconnecting by itself, refusing servers that would silently ignore what we rely on.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_nats::{Client, Event, jetstream};
 use secrecy::{ExposeSecret, SecretString};
@@ -45,6 +53,7 @@ pub struct Bus {
     pub(crate) client: Client,
     pub(crate) jetstream: jetstream::Context,
     connected: watch::Receiver<bool>,
+    closing: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Bus {
@@ -57,9 +66,10 @@ impl Bus {
     /// Connects, trying for at most 30 s so that services may start before their server.
     pub async fn connect(options: ConnectOptions) -> Result<Self, Error> {
         let (announce, connected) = watch::channel(false);
+        let closing = Arc::new(AtomicBool::new(false));
         let deadline = Instant::now() + CONNECT_WITHIN;
         let client = loop {
-            let attempt = client_options(&options, &announce).await?;
+            let attempt = client_options(&options, &announce, &closing).await?;
             match attempt.connect(options.servers.as_slice()).await {
                 Ok(client) => break client,
                 Err(error) if Instant::now() + CONNECT_PAUSE >= deadline => {
@@ -83,7 +93,7 @@ impl Bus {
             .max_ack_inflight(MAX_UNACKNOWLEDGED)
             .backpressure_on_inflight(true)
             .build(client.clone());
-        Ok(Self { client, jetstream, connected })
+        Ok(Self { client, jetstream, connected, closing })
     }
 
     /// Whether the connection stands at this moment.
@@ -102,10 +112,10 @@ impl Bus {
     ///
     /// For all clones: nothing can be sent or received afterwards.
     pub async fn close(&self) {
-        // Fails only if the connection has ended already.
+        self.closing.store(true, Ordering::Relaxed);
+        // Both fail only if the connection has ended already.
+        let _ = self.client.flush().await;
         let _ = self.client.drain().await;
-        let mut connected = self.connected.clone();
-        let _ = tokio::time::timeout(CALL_TIMEOUT, connected.wait_for(|connected| !connected)).await;
     }
 
     /// The largest message the server accepts, headers included, in bytes.
@@ -124,16 +134,22 @@ impl Bus {
 async fn client_options(
     options: &ConnectOptions,
     announce: &watch::Sender<bool>,
+    closing: &Arc<AtomicBool>,
 ) -> Result<async_nats::ConnectOptions, Error> {
-    let announce = announce.clone();
+    let (announce, closing) = (announce.clone(), Arc::clone(closing));
     let mut client = async_nats::ConnectOptions::new()
         .name(&options.client_name)
         .connection_timeout(CALL_TIMEOUT)
         .request_timeout(Some(CALL_TIMEOUT))
         .custom_inbox_prefix(format!("_INBOX_{}", options.client_name.replace(['.', '*', '>', ' '], "_")))
         .event_callback(move |event| {
-            let announce = announce.clone();
-            async move { note(&event, &announce) }
+            // The end of a connection that is being closed is no news.
+            let news = (!closing.load(Ordering::Relaxed)).then(|| announce.clone());
+            async move {
+                if let Some(announce) = news {
+                    note(&event, &announce);
+                }
+            }
         });
     if let Some(token) = &options.token {
         client = client.token(token.expose_secret().to_owned());

@@ -179,8 +179,6 @@ impl Bus {
 mod tests {
     use latchkey_contracts::topology::TASKS;
 
-    use super::*;
-
     /// `ensure_poll_task` leans on it: an existing task refuses the expected sequence 0.
     #[test]
     fn a_chain_has_one_task() {

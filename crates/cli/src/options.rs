@@ -1,5 +1,7 @@
 //! Options that every way of running the line has.
 
+#![expect(clippy::doc_markdown, reason = "comments on arguments are help text, shown as they stand")]
+
 use std::{io::IsTerminal, net::SocketAddr, path::PathBuf};
 
 use clap::Args;

@@ -112,7 +112,7 @@ impl Arguments {
 }
 
 fn webhook(text: &str) -> Result<alerter::WebhookUrl, String> {
-    alerter::WebhookUrl::try_from(text.to_owned()).map_err(|error| error.to_string())
+    alerter::WebhookUrl::try_from(text.to_owned()).map_err(ToString::to_string)
 }
 
 fn print(summary: &Summary) -> std::io::Result<()> {
