@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Runs nats-server for as long as latchkey lives.
 #
 # $1 is the binary, $2 its configuration. Standard input is a pipe of which only latchkey holds the writing end: whatever way
