@@ -24,8 +24,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t = Compression::None)]
     pub(crate) compression: Compression,
 
-    /// Drains in a row, each from nothing. The one with the median speed is shown in full.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=99))]
+    /// Drains in a row, each from nothing; the one with the median speed is shown in full. 0: normalizing alone.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(0..=99))]
     pub(crate) runs: u8,
 
     /// Run `latchkey up --until-caught-up` in place of four services.

@@ -6,7 +6,7 @@
 
 use std::io::{self, Write as _};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use clap::Parser as _;
 use latchkey_bus::server::{self, ObtainOptions};
 use latchkey_runtime::clock;
@@ -27,20 +27,29 @@ mod usage;
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     latchkey_runtime::install_crypto();
+    tokio::select! {
+        // Whatever is running is dropped, and what it has started ends with it.
+        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Into::into).and(Err(anyhow!("interrupted"))),
+        measured = measure(&arguments) => measured,
+    }
+}
+
+async fn measure(arguments: &Arguments) -> Result<()> {
     let programs = if arguments.no_build { Programs::find() } else { Programs::build() }?;
     let nats = server::obtain(ObtainOptions::default(), |step| drop(writeln!(io::stderr(), "{step}"))).await?;
     let mut out = io::stdout().lock();
-
     report::alone(&mut out, &alone::run(&arguments.feeds, clock::now()).await?)?;
     let mut drains = Vec::new();
     for number in 1..=usize::from(arguments.runs) {
-        let drain = drain::run(&programs, &nats, &arguments).await?;
+        let drain = drain::run(&programs, &nats, arguments).await?;
         check(&drain)?;
         report::line(&mut out, number, &drain)?;
         drains.push(drain);
     }
     drains.sort_by_key(|drain| drain.elapsed);
-    report::table(&mut out, &arguments, drains.get(drains.len() / 2).context("there was no run")?)?;
+    if let Some(median) = drains.get(drains.len() / 2) {
+        report::table(&mut out, arguments, median)?;
+    }
     Ok(())
 }
 

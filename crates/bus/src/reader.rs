@@ -17,9 +17,9 @@ use crate::{
     wire::Wire,
 };
 
-/// Messages asked for at once. The client asks again when half of them are read, so up to half as many again wait here: 12 MB of
-/// event batches. The client's own default, 500, is a hundred.
-const BATCH: i64 = 64;
+/// Messages asked for at once. The client asks again when half of them are read, so up to half as many again wait here: 8 MB of
+/// event batches, some milliseconds' work each. The client's own default, 500, is a hundred.
+const BATCH: i64 = 32;
 
 /// One message read in order.
 #[derive(Debug)]

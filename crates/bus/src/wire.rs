@@ -15,8 +15,9 @@ use zstd::{bulk::Compressor, zstd_safe::get_frame_content_size};
 
 use crate::error::Undecodable;
 
-/// Level 1: batches are written once and read by few, and the next levels cost more time than they save space.
-const COMPRESSION_LEVEL: i32 = 1;
+/// The first of zstd's fast levels: a quarter quicker than level 1, which counts for every event, and a fifth larger, which counts
+/// for the few days that a batch is kept.
+const COMPRESSION_LEVEL: i32 = -1;
 
 /// The largest event batch accepted from the wire, decompressed: far above what a page of 32 MiB can become.
 const MAX_BATCH_BYTES: u64 = 256 << 20;

@@ -4,7 +4,7 @@
 //! message, so they are removed once and atomically for everyone behind. The memory is a bounded window over the chain's newest
 //! pages; a new owner of the chain rebuilds it by walking the pages back.
 
-use std::{borrow::Cow, collections::VecDeque};
+use std::{borrow::Cow, collections::VecDeque, sync::Arc};
 
 use hashbrown::HashSet;
 
@@ -16,8 +16,8 @@ pub const MAX_UUIDS: usize = 20_000;
 /// Pages remembered per chain: bounds the walk back over a chain of small pages.
 pub const MAX_PAGES: usize = 256;
 
-/// The uuids of one page's items, without repetitions.
-pub type Uuids = Vec<Box<str>>;
+/// The uuids of one page's items, without repetitions. Shared, because a window holds each twice: by page and for looking it up.
+pub type Uuids = Vec<Arc<str>>;
 
 /// What a page brings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub struct Marked {
 #[derive(Clone, Debug, Default)]
 pub struct Window {
     pages: VecDeque<Uuids>,
-    known: HashSet<Box<str>, foldhash::fast::RandomState>,
+    known: HashSet<Arc<str>, foldhash::fast::RandomState>,
 }
 
 impl Window {
@@ -44,7 +44,8 @@ impl Window {
     #[must_use]
     pub fn mark(&self, items: &[ItemView<'_>]) -> Marked {
         let mut marked = Marked::default();
-        let mut here: HashSet<&str, foldhash::fast::RandomState> = HashSet::default();
+        let mut here: HashSet<&str, _> =
+            HashSet::with_capacity_and_hasher(items.len(), foldhash::fast::RandomState::default());
         for (index, item) in (0..).zip(items) {
             match item.uuid.as_ref().map(Cow::as_ref) {
                 Some(uuid) if self.known.contains(uuid) || !here.insert(uuid) => marked.duplicates.push(index),

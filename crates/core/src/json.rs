@@ -10,6 +10,7 @@ mod write;
 use std::{borrow::Cow, fmt};
 
 pub use parse::parse;
+pub(crate) use parse::parse_first;
 pub(crate) use write::write_text;
 pub use write::{write_string, write_value};
 

@@ -18,5 +18,6 @@ pub mod page_id;
 pub mod polling;
 pub mod row_id;
 pub mod schema;
+mod special;
 pub mod timestamp;
 pub mod verdict;

@@ -26,7 +26,12 @@ pub use self::{
     problem::MAX_PROBLEMS,
 };
 use self::{event::Walk, record::Frame};
-use crate::{json, lookup::Lookups, page, schema::Schemas};
+use crate::{
+    json,
+    lookup::Lookups,
+    page::{self, ItemView},
+    schema::{self, Schemas},
+};
 
 /// How events are normalized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,33 +117,67 @@ pub fn normalize(
     let Some(schema) = schemas.get(log_type) else {
         return refused(body, "schema", log_type, "no such schema".into());
     };
-    let view = match page::read(body) {
-        Ok(view) => view,
-        Err(error) => return refused(body, "page", "a page with cursor, has_more and items", error.to_string()),
-    };
     let frame = Frame::new(&page.source, &page.source_label, log_type, now);
-    let mut walk = Walk::new(frame, lookups, options, body.len());
-    let mut normalized = Normalized::default();
-    for (index, item) in (0..).zip(&view.items) {
-        normalized.items += 1;
-        if page.duplicates.binary_search(&index).is_ok() {
-            normalized.duplicates += 1;
-            continue;
+    let mut pass = Pass {
+        text: str::from_utf8(body).ok(),
+        duplicates: &page.duplicates,
+        root: &schema.root,
+        walk: Walk::new(frame, lookups, options, body.len()),
+        normalized: Normalized::default(),
+    };
+    match page::read_items(body, &mut pass) {
+        Ok(_) => pass.finish(),
+        Err(error) => refused(body, "page", "a page with cursor, has_more and items", error.to_string()),
+    }
+}
+
+/// One pass over the items of a page.
+struct Pass<'s, 'a> {
+    /// The body, unless it is no text somewhere.
+    text: Option<&'a str>,
+    /// Indexes of items that are marked, ascending.
+    duplicates: &'s [u32],
+    root: &'s schema::Object,
+    walk: Walk<'s, 'a>,
+    normalized: Normalized,
+}
+
+impl<'a> page::Items<'a> for Pass<'_, 'a> {
+    /// Nearly every item is an object without faults, and an object ends where its brace is closed.
+    fn read(&mut self, at: usize) -> Option<usize> {
+        let rest = self.text?.get(at..).filter(|rest| rest.starts_with('{'))?;
+        let (value, length) = json::parse_first(rest).ok()?;
+        self.item(&rest.as_bytes()[..length], Ok(value));
+        Some(at + length)
+    }
+
+    fn take(&mut self, item: ItemView<'a>) {
+        self.item(item.raw, json::parse(item.raw));
+    }
+}
+
+impl<'a> Pass<'_, 'a> {
+    fn item(&mut self, raw: &'a [u8], value: Result<json::Value<'a>, json::Error>) {
+        let index = self.normalized.items;
+        self.normalized.items += 1;
+        if self.duplicates.binary_search(&index).is_ok() {
+            self.normalized.duplicates += 1;
+            return;
         }
-        let problems = match json::parse(item.raw) {
-            Ok(value) => walk.event(index, &schema.root, &value).err(),
+        let problems = match value {
+            Ok(value) => self.walk.event(index, self.root, &value).err(),
             Err(error) => Some(vec![problem::not_json(error)]),
         };
         if let Some(problems) = problems {
-            normalized.rejections.push(Rejection {
-                item: Some(index),
-                problems,
-                raw: Bytes::copy_from_slice(item.raw),
-            });
+            let raw = Bytes::copy_from_slice(raw);
+            self.normalized.rejections.push(Rejection { item: Some(index), problems, raw });
         }
     }
-    (normalized.events, normalized.drift) = walk.finish();
-    normalized
+
+    fn finish(self) -> Normalized {
+        let (events, drift) = self.walk.finish();
+        Normalized { events, drift, ..self.normalized }
+    }
 }
 
 /// The whole page refused.

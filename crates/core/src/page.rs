@@ -80,8 +80,27 @@ pub enum Error {
     TooManyItems,
 }
 
+/// Who takes in the items of a page, one after the other.
+pub trait Items<'body> {
+    /// Reads the item that begins at byte `at` of the body and says where it ends; `None` has it stepped over and given to
+    /// [`Items::take`]. For those who read every item anyway: stepping over it first would be half the work again.
+    ///
+    /// What does not certainly end there must not be read here, or one broken item would cost the page.
+    fn read(&mut self, at: usize) -> Option<usize>;
+
+    /// Takes an item that was stepped over.
+    fn take(&mut self, item: ItemView<'body>);
+}
+
 /// Reads `body` as a page.
 pub fn read(body: &[u8]) -> Result<PageView<'_>, Error> {
+    let mut items = Vec::new();
+    let (cursor, has_more) = read_items(body, &mut items)?;
+    Ok(PageView { cursor, has_more, items })
+}
+
+/// Reads `body` as a page, item by item; the answer is its cursor and `has_more`. After an error, what `items` got counts for nothing.
+pub fn read_items<'body>(body: &'body [u8], items: &mut impl Items<'body>) -> Result<(Cursor, bool), Error> {
     let mut scanner = Scanner::new(body);
     if !scanner.take(b'{') {
         return Err(Error::NotAnObject);
@@ -90,36 +109,50 @@ pub fn read(body: &[u8]) -> Result<PageView<'_>, Error> {
     let mut more = !scanner.take(b'}');
     while more {
         let key = scanner.key()?;
-        fields.read(key, &mut scanner)?;
+        fields.read(key, &mut scanner, items)?;
         more = scanner.more(b'}')?;
     }
     scanner.end()?;
     fields.finish()
 }
 
-#[derive(Default)]
-struct Fields<'body> {
-    cursor: Option<Cursor>,
-    has_more: Option<bool>,
-    items: Option<Vec<ItemView<'body>>>,
+impl<'body> Items<'body> for Vec<ItemView<'body>> {
+    fn read(&mut self, _at: usize) -> Option<usize> {
+        None
+    }
+
+    fn take(&mut self, item: ItemView<'body>) {
+        self.push(item);
+    }
 }
 
-impl<'body> Fields<'body> {
-    fn read(&mut self, key: &'body [u8], scanner: &mut Scanner<'body>) -> Result<(), Error> {
+#[derive(Default)]
+struct Fields {
+    cursor: Option<Cursor>,
+    has_more: Option<bool>,
+    items: Option<()>,
+}
+
+impl Fields {
+    fn read<'body>(
+        &mut self,
+        key: &'body [u8],
+        scanner: &mut Scanner<'body>,
+        taker: &mut impl Items<'body>,
+    ) -> Result<(), Error> {
         match scan::text(key).as_deref() {
             Some("cursor") => put(&mut self.cursor, "cursor", cursor(scanner)?),
             Some("has_more") => put(&mut self.has_more, "has_more", has_more(scanner)?),
-            Some("items") => put(&mut self.items, "items", items(scanner)?),
+            Some("items") => put(&mut self.items, "items", items(scanner, taker)?),
             _ => scanner.value().map(|_| ()),
         }
     }
 
-    fn finish(self) -> Result<PageView<'body>, Error> {
-        Ok(PageView {
-            cursor: self.cursor.ok_or(Error::Missing("cursor"))?,
-            has_more: self.has_more.ok_or(Error::Missing("has_more"))?,
-            items: self.items.ok_or(Error::Missing("items"))?,
-        })
+    fn finish(self) -> Result<(Cursor, bool), Error> {
+        let cursor = self.cursor.ok_or(Error::Missing("cursor"))?;
+        let has_more = self.has_more.ok_or(Error::Missing("has_more"))?;
+        self.items.ok_or(Error::Missing("items"))?;
+        Ok((cursor, has_more))
     }
 }
 
@@ -141,20 +174,24 @@ fn has_more(scanner: &mut Scanner<'_>) -> Result<bool, Error> {
 }
 
 /// `null` is how some servers write an empty list.
-fn items<'body>(scanner: &mut Scanner<'body>) -> Result<Vec<ItemView<'body>>, Error> {
-    let mut items = Vec::new();
+fn items<'body>(scanner: &mut Scanner<'body>, taker: &mut impl Items<'body>) -> Result<(), Error> {
     if !scanner.take(b'[') {
-        return if scanner.value()? == b"null" { Ok(items) } else { Err(Error::WrongType("items")) };
+        return if scanner.value()? == b"null" { Ok(()) } else { Err(Error::WrongType("items")) };
     }
+    let mut count = 0;
     let mut more = !scanner.take(b']');
     while more {
-        if items.len() == MAX_ITEMS {
+        if count == MAX_ITEMS {
             return Err(Error::TooManyItems);
         }
-        items.push(item(scanner)?);
+        count += 1;
+        match taker.read(scanner.position()) {
+            Some(end) => scanner.go_on_at(end),
+            None => taker.take(item(scanner)?),
+        }
         more = scanner.more(b']')?;
     }
-    Ok(items)
+    Ok(())
 }
 
 fn item<'body>(scanner: &mut Scanner<'body>) -> Result<ItemView<'body>, Error> {

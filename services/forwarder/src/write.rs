@@ -4,10 +4,11 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use latchkey_core::delivery::{Compression, Object};
 use object_store::PutPayload;
+use tokio::sync::Mutex;
 
 use crate::store::{Store, WriteError};
 
-/// Objects written at once: hides the latency of an object store, and bounds what is compressed at the same time.
+/// Objects written at once: hides the latency of an object store.
 const WRITERS: usize = 4;
 
 /// The level at which NDJSON shrinks about tenfold at some 400 MB/s.
@@ -30,14 +31,22 @@ pub(crate) async fn write(
     compression: Compression,
     author: Author,
 ) -> Result<(), WriteError> {
+    // Compressed one after the other, which bounds memory; those before are written meanwhile.
+    let turn = Mutex::new(());
     stream::iter(objects)
-        .map(|object| write_one(store, object, compression, author))
+        .map(|object| write_one(store, object, compression, author, &turn))
         .buffer_unordered(WRITERS)
         .try_collect()
         .await
 }
 
-async fn write_one(store: &Store, object: Object, compression: Compression, author: Author) -> Result<(), WriteError> {
+async fn write_one(
+    store: &Store,
+    object: Object,
+    compression: Compression,
+    author: Author,
+    turn: &Mutex<()>,
+) -> Result<(), WriteError> {
     if author == Author::Somebody {
         store.sweep(&object.name);
         if store.holds(&object.name).await? {
@@ -47,10 +56,13 @@ async fn write_one(store: &Store, object: Object, compression: Compression, auth
     let Object { name, content, .. } = object;
     let payload = match compression {
         Compression::None => PutPayload::from_iter(content),
-        Compression::Zstd => match tokio::task::spawn_blocking(move || compress(content)).await {
-            Ok(frame) => frame.into(),
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        },
+        Compression::Zstd => {
+            let _turn = turn.lock().await;
+            match tokio::task::spawn_blocking(move || compress(content)).await {
+                Ok(frame) => frame.into(),
+                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            }
+        }
     };
     store.put(&name, payload).await
 }

@@ -191,7 +191,9 @@ impl Group {
     fn push(&mut self, record: &[u8]) -> u64 {
         let length = record.len() + 1;
         if !self.open.is_empty() && self.open.len() + length > CHUNK_BYTES {
-            self.full.push(mem::take(&mut self.open).into());
+            // A group with one chunk is likely to fill another: grown by doubling, chunks would leave the heap in pieces.
+            let open = mem::replace(&mut self.open, Vec::with_capacity(CHUNK_BYTES));
+            self.full.push(open.into());
         }
         self.open.extend_from_slice(record);
         self.open.push(b'\n');

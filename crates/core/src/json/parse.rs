@@ -6,6 +6,7 @@
 use hashbrown::HashSet;
 
 use super::{Error, MAX_DEPTH, Member, Reason, Text, Value};
+use crate::special;
 
 /// Up to this many members, doubles are found by comparing each with each.
 const FEW_MEMBERS: usize = 24;
@@ -18,6 +19,13 @@ pub fn parse(bytes: &[u8]) -> Result<Value<'_>, Error> {
     let value = parser.value(MAX_DEPTH)?;
     parser.skip_space();
     if parser.at == bytes.len() { Ok(value) } else { Err(parser.error(Reason::Trailing)) }
+}
+
+/// Reads the value that `text` begins with, and says where it ends.
+pub(crate) fn parse_first(text: &str) -> Result<(Value<'_>, usize), Error> {
+    let mut parser = Parser { text, bytes: text.as_bytes(), at: 0 };
+    let value = parser.value(MAX_DEPTH)?;
+    Ok((value, parser.at))
 }
 
 /// The text that a valid escaped text means.
@@ -118,13 +126,14 @@ impl<'a> Parser<'a> {
         let mut escaped = false;
         self.at = start;
         loop {
+            let rest = &self.bytes[self.at..];
+            self.at += special::first(rest).unwrap_or(rest.len());
             match self.peek() {
                 Some(b'"') => break,
                 Some(b'\\') => {
                     escaped = true;
                     self.at += self.escape()?;
                 }
-                Some(0x20..) => self.at += 1,
                 Some(_) | None => return Err(self.error(Reason::String)),
             }
         }

@@ -1,6 +1,7 @@
 //! Writes JSON without white space, and what was read as it was read.
 
 use super::{Text, Value};
+use crate::special;
 
 /// Appends `value`.
 pub fn write_value(out: &mut Vec<u8>, value: &Value<'_>) {
@@ -45,22 +46,19 @@ pub(crate) fn write_text(out: &mut Vec<u8>, text: Text<'_>) {
 /// Appends `text` as a string, with no more escapes than JSON demands.
 pub fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
-    let mut done = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.extend_from_slice(&text.as_bytes()[done..at]);
-        done = at + 1;
-        match byte {
+    let mut rest = text.as_bytes();
+    while let Some(at) = special::first(rest) {
+        out.extend_from_slice(&rest[..at]);
+        match rest[at] {
             b'"' => out.extend_from_slice(b"\\\""),
             b'\\' => out.extend_from_slice(b"\\\\"),
             b'\n' => out.extend_from_slice(b"\\n"),
             b'\r' => out.extend_from_slice(b"\\r"),
             b'\t' => out.extend_from_slice(b"\\t"),
-            _ => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+            control => out.extend_from_slice(format!("\\u{control:04x}").as_bytes()),
         }
+        rest = &rest[at + 1..];
     }
-    out.extend_from_slice(&text.as_bytes()[done..]);
+    out.extend_from_slice(rest);
     out.push(b'"');
 }

@@ -6,6 +6,7 @@
 use std::{borrow::Cow, str};
 
 use super::{Error, MAX_DEPTH};
+use crate::special;
 
 /// A place in a body. `Copy`, so that a walk can be tried and taken back.
 #[derive(Clone, Copy)]
@@ -23,6 +24,11 @@ impl<'body> Scanner<'body> {
     pub(super) fn position(&mut self) -> usize {
         self.skip_space();
         self.at
+    }
+
+    /// Goes on behind what somebody else has read.
+    pub(super) fn go_on_at(&mut self, at: usize) {
+        self.at = at;
     }
 
     /// Everything from `start` to here.
@@ -87,15 +93,17 @@ impl<'body> Scanner<'body> {
         self.at += 1;
         loop {
             let rest = self.body.get(self.at..).unwrap_or_default();
-            let Some(offset) = memchr::memchr2(b'"', b'\\', rest) else {
+            let Some(offset) = special::first(rest) else {
                 self.at = self.body.len();
                 return Err(self.syntax());
             };
-            if rest[offset] == b'"' {
-                self.at += offset + 1;
-                return Ok(());
+            self.at += offset + 1;
+            match rest[offset] {
+                b'"' => return Ok(()),
+                b'\\' => self.at += 1,
+                // A control character: the value's reader refuses it.
+                _ => {}
             }
-            self.at += offset + 2;
         }
     }
 
