@@ -11,8 +11,8 @@ use crate::store::{Store, WriteError};
 /// Objects written at once: hides the latency of an object store.
 const WRITERS: usize = 4;
 
-/// The level at which NDJSON shrinks about tenfold at some 400 MB/s.
-const ZSTD_LEVEL: i32 = 3;
+/// Shrinks NDJSON about tenfold at some 700 MB/s. Level 3 takes half as long again and leaves 2 % less at best.
+const ZSTD_LEVEL: i32 = 1;
 
 /// Whose plan it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
