@@ -10,7 +10,7 @@ mod write;
 use std::{borrow::Cow, fmt};
 
 pub use parse::parse;
-pub(crate) use parse::parse_first;
+pub(crate) use parse::{Parser, parse_first};
 pub(crate) use write::write_text;
 pub use write::{write_string, write_value};
 
@@ -87,6 +87,16 @@ impl<'a> Text<'a> {
     /// A text that needs no escapes.
     pub(crate) fn plain(text: &'a str) -> Self {
         Self { raw: text, escaped: false }
+    }
+
+    /// Whether it has escapes.
+    pub(crate) fn is_escaped(self) -> bool {
+        self.escaped
+    }
+
+    /// A text whose escapes are known to be valid, and to be there if `escaped`.
+    pub(crate) fn from_raw(raw: &'a str, escaped: bool) -> Self {
+        Self { raw, escaped }
     }
 
     /// The text between the quotes, escapes and all.

@@ -5,11 +5,13 @@
 
 mod fault;
 mod load;
+mod plan;
 mod validate;
 
 use std::collections::BTreeMap;
 
 pub use fault::{Error, Fault};
+pub(crate) use plan::{NodeKind, Plan};
 pub use validate::{Family, Validate};
 
 use crate::{indicator::Indicator, timestamp};
@@ -39,6 +41,8 @@ pub struct Schema {
     pub log_type: String,
     /// The fields of an event.
     pub root: Object,
+    /// The same, laid out for the quick way.
+    pub(crate) plan: Plan,
 }
 
 /// The declared fields of an object.

@@ -15,7 +15,7 @@ const FEW_MEMBERS: usize = 24;
 pub fn parse(bytes: &[u8]) -> Result<Value<'_>, Error> {
     let text =
         std::str::from_utf8(bytes).map_err(|error| Error { at: error.valid_up_to(), reason: Reason::Encoding })?;
-    let mut parser = Parser { text, bytes, at: 0 };
+    let mut parser = Parser::new(text, 0);
     let value = parser.value(MAX_DEPTH)?;
     parser.skip_space();
     if parser.at == bytes.len() { Ok(value) } else { Err(parser.error(Reason::Trailing)) }
@@ -23,7 +23,7 @@ pub fn parse(bytes: &[u8]) -> Result<Value<'_>, Error> {
 
 /// Reads the value that `text` begins with, and says where it ends.
 pub(crate) fn parse_first(text: &str) -> Result<(Value<'_>, usize), Error> {
-    let mut parser = Parser { text, bytes: text.as_bytes(), at: 0 };
+    let mut parser = Parser::new(text, 0);
     let value = parser.value(MAX_DEPTH)?;
     Ok((value, parser.at))
 }
@@ -65,13 +65,44 @@ fn escaped_char(text: &str) -> Option<(char, usize)> {
     Some((char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + (second - 0xdc00))?, 12))
 }
 
-struct Parser<'a> {
+/// A place in a text, from which pieces of a value are read.
+pub(crate) struct Parser<'a> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Parser<'a> {
+    /// At byte `at` of `text`, which must be the beginning of a character.
+    pub(crate) fn new(text: &'a str, at: usize) -> Self {
+        Self { text, bytes: text.as_bytes(), at }
+    }
+
+    /// The place, in bytes.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Steps over `byte` if it is next.
+    #[inline]
+    pub(crate) fn take_at_once(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    /// Steps over `word` if it is next.
+    pub(crate) fn take_word(&mut self, word: &str) -> bool {
+        let found = self.bytes[self.at..].starts_with(word.as_bytes());
+        self.at += if found { word.len() } else { 0 };
+        found
+    }
+
+    /// Goes on behind what is known to be there.
+    pub(crate) fn skip(&mut self, length: usize) {
+        self.at += length;
+    }
+
     fn value(&mut self, depth: usize) -> Result<Value<'a>, Error> {
         self.skip_space();
         match self.peek() {
@@ -121,10 +152,17 @@ impl<'a> Parser<'a> {
         Ok(elements)
     }
 
-    fn string(&mut self) -> Result<Text<'a>, Error> {
+    /// The string that begins here.
+    pub(crate) fn string(&mut self) -> Result<Text<'a>, Error> {
         let start = self.at + 1;
+        let escaped = self.skip_string()?;
+        Ok(Text { raw: &self.text[start..self.at - 1], escaped })
+    }
+
+    /// Steps over the string that begins here; whether it has escapes.
+    pub(crate) fn skip_string(&mut self) -> Result<bool, Error> {
         let mut escaped = false;
-        self.at = start;
+        self.at += 1;
         loop {
             let rest = &self.bytes[self.at..];
             self.at += special::first(rest).unwrap_or(rest.len());
@@ -138,7 +176,7 @@ impl<'a> Parser<'a> {
             }
         }
         self.at += 1;
-        Ok(Text { raw: &self.text[start..self.at - 1], escaped })
+        Ok(escaped)
     }
 
     fn escape(&self) -> Result<usize, Error> {
@@ -151,7 +189,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn number(&mut self) -> Result<&'a str, Error> {
+    /// Steps over the number that begins here.
+    pub(crate) fn number(&mut self) -> Result<&'a str, Error> {
         let start = self.at;
         self.at += usize::from(self.peek() == Some(b'-'));
         if self.peek() == Some(b'0') {
@@ -178,12 +217,7 @@ impl<'a> Parser<'a> {
     }
 
     fn literal(&mut self, word: &str, value: Value<'a>) -> Result<Value<'a>, Error> {
-        if self.bytes[self.at..].starts_with(word.as_bytes()) {
-            self.at += word.len();
-            Ok(value)
-        } else {
-            Err(self.error(Reason::Value))
-        }
+        if self.take_word(word) { Ok(value) } else { Err(self.error(Reason::Value)) }
     }
 
     /// After a member or element: whether a comma announces another one.
@@ -210,7 +244,9 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn peek(&self) -> Option<u8> {
+    /// The next byte.
+    #[inline]
+    pub(crate) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 

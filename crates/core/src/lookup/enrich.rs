@@ -22,6 +22,14 @@ struct Selector {
     key: Vec<u8>,
 }
 
+/// A selector with its table.
+#[derive(Clone, Copy)]
+pub(crate) struct Selected<'l> {
+    table: &'l Table,
+    /// The names that lead to the value.
+    pub(crate) path: &'l [&'static str],
+}
+
 impl Join {
     pub(super) fn new(definition: &Definition, table: Table) -> Self {
         let mut opening = Vec::new();
@@ -46,7 +54,28 @@ impl Join {
 impl Lookups {
     /// Appends `,"p_enrichment":{…}` if any table has a row for the event. `folded` is scratch space.
     pub fn write(&self, out: &mut Vec<u8>, log_type: &str, event: &Value<'_>, folded: &mut String) {
+        self.write_rows(out, log_type, |out, _, selector| {
+            write_matches(out, selector.table, event, selector.path, folded)
+        });
+    }
+
+    /// The selectors of a log type, in the order in which [`Lookups::write_rows`] asks for their rows.
+    pub(crate) fn selectors(&self, log_type: &str) -> impl Iterator<Item = Selected<'_>> {
+        self.joins.iter().flat_map(move |join| {
+            join.selectors(log_type).iter().map(|selector| Selected { table: &join.table, path: &selector.path })
+        })
+    }
+
+    /// Appends `,"p_enrichment":{…}` if `row` appends anything for any selector: it gets each with its number and says whether there
+    /// was a row.
+    pub(crate) fn write_rows(
+        &self,
+        out: &mut Vec<u8>,
+        log_type: &str,
+        mut row: impl FnMut(&mut Vec<u8>, usize, Selected<'_>) -> bool,
+    ) {
         let before = out.len();
+        let mut number = 0;
         out.extend_from_slice(b",\"p_enrichment\":{");
         let empty = out.len();
         for join in &self.joins {
@@ -58,9 +87,10 @@ impl Lookups {
                 let start = out.len();
                 separate(out);
                 out.extend_from_slice(&selector.key);
-                if !write_matches(out, &join.table, event, &selector.path, folded) {
+                if !row(out, number, Selected { table: &join.table, path: &selector.path }) {
                     out.truncate(start);
                 }
+                number += 1;
             }
             if out.len() == none {
                 out.truncate(start);
@@ -73,6 +103,13 @@ impl Lookups {
         } else {
             out.push(b'}');
         }
+    }
+}
+
+impl Selected<'_> {
+    /// Appends the row of a value, with the value as `p_match`; says whether there is one.
+    pub(crate) fn write_row(self, out: &mut Vec<u8>, value: &Value<'_>, folded: &mut String) -> bool {
+        write_row(out, self.table, value, folded)
     }
 }
 

@@ -27,26 +27,26 @@ use crate::{
 
 /// The walk over the events of one page, with the space they share.
 pub(super) struct Walk<'s, 'a> {
-    frame: Frame<'s>,
-    lookups: &'s Lookups,
-    options: Options,
+    pub(super) frame: Frame<'s>,
+    pub(super) lookups: &'s Lookups,
+    pub(super) options: Options,
     /// The finished records, one after the other.
-    out: Vec<u8>,
-    finished: Vec<Finished>,
-    drift: Drift,
+    pub(super) out: Vec<u8>,
+    pub(super) finished: Vec<Finished>,
+    pub(super) drift: Drift,
     // What follows belongs to the event in hand.
-    path: Path<'s>,
-    problems: Problems,
-    indicators: Indicators<'a>,
-    event_time: Option<Timestamp>,
-    folded: String,
+    pub(super) path: Path<'s>,
+    pub(super) problems: Problems,
+    pub(super) indicators: Indicators<'a>,
+    pub(super) event_time: Option<Timestamp>,
+    pub(super) folded: String,
 }
 
-struct Finished {
-    index: u32,
-    row_id: RowId,
-    event_time: Timestamp,
-    record: Range<usize>,
+pub(super) struct Finished {
+    pub(super) index: u32,
+    pub(super) row_id: RowId,
+    pub(super) event_time: Timestamp,
+    pub(super) record: Range<usize>,
 }
 
 impl<'s, 'a> Walk<'s, 'a> {
@@ -145,7 +145,7 @@ impl<'s, 'a> Walk<'s, 'a> {
     }
 
     /// Writes a value; says whether it counts as there. One that does not fit does: its problem is noted.
-    fn value(&mut self, kind: &'s Kind, value: &Value<'a>) -> bool {
+    pub(super) fn value(&mut self, kind: &'s Kind, value: &Value<'a>) -> bool {
         let written = match kind {
             Kind::String { indicators, validate } => match coerce::string(value) {
                 Ok(Some(text)) => {
@@ -211,7 +211,7 @@ impl<'s, 'a> Walk<'s, 'a> {
         self.out.push(b']');
     }
 
-    fn inspect(&mut self, indicators: &[crate::indicator::Indicator], validate: Option<&Validate>, text: Text<'a>) {
+    pub(super) fn inspect(&mut self, indicators: &[crate::indicator::Indicator], validate: Option<&Validate>, text: Text<'a>) {
         let text: Cow<'a, str> = text.decode();
         if let Some(rule) = validate.filter(|rule| !rule.holds(&text)) {
             self.problems.add(self.path.exact(None), rule.rule(), rule.expected(), problem::text_of(&text));
@@ -221,7 +221,7 @@ impl<'s, 'a> Walk<'s, 'a> {
         }
     }
 
-    fn instant(&mut self, instant: Timestamp, event_time: bool, value: &Value<'a>) {
+    pub(super) fn instant(&mut self, instant: Timestamp, event_time: bool, value: &Value<'a>) {
         if event_time && timestamp::unix_nano(instant).is_none() {
             self.unfit(&Unfit { rule: "timestamp", expected: "an instant between 1677 and 2262" }, value);
         }
@@ -274,18 +274,18 @@ impl<'s, 'a> Walk<'s, 'a> {
         self.problems.add(self.path.exact(None), unfit.rule, unfit.expected, problem::kind_of(value));
     }
 
-    fn literal(&mut self, text: &str) {
+    pub(super) fn literal(&mut self, text: &str) {
         self.out.extend_from_slice(text.as_bytes());
     }
 
-    fn separate(&mut self) {
+    pub(super) fn separate(&mut self) {
         if self.out.last() != Some(&b'{') {
             self.out.push(b',');
         }
     }
 
     /// Takes back the closing brace of the event's object and makes room for another field.
-    fn reopen(&mut self) {
+    pub(super) fn reopen(&mut self) {
         self.out.pop();
         self.separate();
     }

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 
 use super::{
-    Family, Fault, Field, Kind, MAX_DEPTH, MAX_FIELDS, MAX_FILE_BYTES, Object, Schema, TimeFormat, Validate, Width,
+    Family, Fault, Field, Kind, MAX_DEPTH, MAX_FIELDS, MAX_FILE_BYTES, Object, Plan, Schema, TimeFormat, Validate, Width,
 };
 use crate::{indicator::Indicator, json, timestamp::Unit};
 
@@ -51,7 +51,9 @@ impl Loader {
         self.flag("", &top, "fieldDiscoveryEnabled");
         self.parser(top.get("parser"));
         let root = self.object("", &top, 0);
-        Some(Schema { log_type: log_type?, root: root? })
+        let (log_type, root) = (log_type?, root?);
+        let plan = Plan::new(&root);
+        Some(Schema { log_type, root, plan })
     }
 
     fn log_type(&mut self, top: &Map<String, Value>) -> Option<String> {

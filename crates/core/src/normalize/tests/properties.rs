@@ -72,6 +72,69 @@ fn stripped(record: &str) -> String {
     String::from_utf8(out).unwrap()
 }
 
+/// What a value looks like in events, fit and unfit ones, without white space.
+fn compact() -> impl Strategy<Value = String> {
+    prop_oneof![
+        5 => proptest::sample::select(vec![
+            "\"56YE2TYN2VFYRLNSHKPW5NVT5E\"", "\"2023-03-15T16:32:50.123Z\"", "\"2023-03-15T16:32:50.5+01:00\"", "\"192.0.2.1\"",
+            "\"ann@example.com\"", "\"Zo\\u00eb\"", "\"Zoë\"", "\"\"", "12", "-3.50", "1e2", "true", "null", "[]", "{}", "[1,\"a\",null]",
+            "{\"a\":1}", "{\"a\":1,\"a\":2}", "{\"a\": 1}", "\"bad \\x\"", "01", "nul", "\"2023-13-15T16:32:50Z\"", "{\"a\":{\"b\":[{\"c\":null}]}}",
+        ]).prop_map(str::to_owned),
+        1 => value(),
+    ]
+}
+
+/// Members of an object, declared ones and others, in any order.
+fn members(
+    names: &'static [&'static str],
+    value: impl Strategy<Value = String>,
+) -> impl Strategy<Value = String> {
+    let name = prop_oneof![9 => proptest::sample::select(names).prop_map(|name| format!("\"{name}\"")), 1 => key()];
+    proptest::collection::vec((name, value), 0..6).prop_map(|members| {
+        members.iter().map(|(key, value)| format!("{key}:{value}")).collect::<Vec<_>>().join(",")
+    })
+}
+
+/// An item usage as the API writes it, with anything wrong.
+fn usage() -> impl Strategy<Value = String> {
+    let inner = || prop_oneof![
+        4 => members(&["uuid", "name", "email", "app_name", "ip_address", "country", "latitude"], compact())
+            .prop_map(|members| format!("{{{members}}}")),
+        1 => compact(),
+    ];
+    let outer = prop_oneof![
+        3 => members(&["used_version", "vault_uuid", "item_uuid", "action", "p_row_id", "extra"], compact()),
+        2 => members(&["user", "client", "location", "other"], inner()),
+    ];
+    (proptest::bool::weighted(0.9), outer.clone(), outer, proptest::bool::ANY).prop_map(|(whole, one, other, first)| {
+        let needed = if whole { r#""uuid":"A","timestamp":"2023-03-15T16:32:50Z""# } else { r#""uuid":"A""# };
+        let parts = if first { [needed, &one, &other] } else { [&one, needed, &other] };
+        let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        format!("{{{}}}", parts.join(","))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn the_quick_way_gives_what_the_plain_way_gives(
+        items in proptest::collection::vec(usage(), 1..4),
+        unknown in proptest::sample::select(vec![Unknown::Keep, Unknown::Drop, Unknown::Reject]),
+    ) {
+        let rows = br#"{"uuid":"56YE2TYN2VFYRLNSHKPW5NVT5E","name":"Ann"}"#;
+        let files = ["users.jsonl", "vaults.jsonl", "items.jsonl"].map(|name| lookup::File { name, bytes: rows });
+        let (lookups, _) = Lookups::load(&files).unwrap();
+        let options = Options { unknown, ..Options::default() };
+        let (page, body, now) = (page(Feed::ItemUsages), body(&items.join(",")), NOW.parse().unwrap());
+        let quick = normalize(&page, &body, &SHIPPED, &lookups, options, now);
+        let plain = normalize_plainly(&page, &body, &SHIPPED, &lookups, options, now);
+        let records = |normalized: &Normalized| normalized.events.iter().map(|item| record(item).to_owned()).collect::<Vec<_>>();
+        prop_assert_eq!(records(&quick), records(&plain));
+        prop_assert!(quick == plain, "{:?} {:?}", quick, plain);
+    }
+}
+
 proptest! {
     #[test]
     fn normalizing_is_total_on_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {

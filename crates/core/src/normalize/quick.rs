@@ -1,0 +1,246 @@
+//! The quick way for events that are as their schema expects, which nearly all are.
+//!
+//! One walk over the text notes where each declared field's value stands; a second one, over the fields in the schema's order, checks
+//! and writes. What stays as it is, is copied in runs as long as possible. Whatever is unusual (white space, a key that is escaped
+//! or stands twice, a value that does not fit) ends it, and the plain way reads the event from its beginning and says what is wrong.
+//! So this way decides nothing by itself: it gives the plain way's record, byte by byte, or none.
+
+mod read;
+mod run;
+
+use jiff::Timestamp;
+
+use self::{
+    read::{Form, Places, Slot},
+    run::Run,
+};
+use super::{
+    Unknown, coerce,
+    event::{Finished, Walk},
+    problem::{Path, Step},
+};
+use crate::{
+    json::{self, Text, Value},
+    lookup::Lookups,
+    row_id::RowId,
+    schema::{self, Kind, NodeKind, Plan},
+};
+
+/// What the quick way knows of a page before its first event.
+pub(super) struct Quick<'s> {
+    plan: &'s Plan,
+    uuid: usize,
+    /// For each selector of the lookup tables, where its value stands.
+    selected: Vec<Selected>,
+    places: Places,
+}
+
+#[derive(Clone, Copy)]
+enum Selected {
+    /// In a declared field.
+    Field(usize),
+    /// Inside a declared field, which only the plain way looks into.
+    Inside(usize),
+    /// Where the schema declares nothing.
+    Undeclared,
+}
+
+impl<'s> Quick<'s> {
+    /// `None` if events of this schema have no declared uuid: the plain way finds theirs.
+    pub(super) fn new(plan: &'s Plan, lookups: &Lookups, log_type: &str) -> Option<Self> {
+        let uuid = plan.named(None, "uuid")?;
+        let selected = lookups.selectors(log_type).map(|selector| select(plan, selector.path)).collect();
+        Some(Self { plan, uuid, selected, places: Places::default() })
+    }
+
+    /// Whether a table may have to look where only the plain way does.
+    fn looks_beyond(&self) -> bool {
+        self.selected.iter().any(|selected| match selected {
+            Selected::Field(_) => false,
+            Selected::Inside(node) => self.places.slots[*node].is_set(),
+            Selected::Undeclared => !self.places.strangers.is_empty(),
+        })
+    }
+}
+
+fn select(plan: &Plan, path: &[&str]) -> Selected {
+    let mut object = None;
+    for (depth, name) in path.iter().enumerate() {
+        let Some(node) = plan.named(object, name) else { return Selected::Undeclared };
+        match &plan.node(node).kind {
+            NodeKind::Object => object = Some(node),
+            NodeKind::Value(Kind::Json | Kind::Array(_)) => return Selected::Inside(node),
+            NodeKind::Value(_) if depth + 1 == path.len() => return Selected::Field(node),
+            NodeKind::Value(_) => return Selected::Inside(node),
+        }
+    }
+    object.map_or(Selected::Undeclared, Selected::Inside)
+}
+
+impl<'s, 'a> Walk<'s, 'a> {
+    /// Takes in the event that begins at byte `at` of `text` and says where it ends; `None` leaves no trace.
+    pub(super) fn quick_event(&mut self, index: u32, quick: &mut Quick<'s>, text: &'a str, at: usize) -> Option<usize> {
+        let end = quick.places.read(quick.plan, text, at)?;
+        if quick.looks_beyond() {
+            return None;
+        }
+        let start = self.out.len();
+        self.indicators.clear();
+        self.event_time = None;
+        let written = self.quick_record(quick, text, at);
+        if !self.problems.is_empty() {
+            // The plain way says them again, and others.
+            self.problems.take();
+        }
+        let Some((row_id, event_time)) = written else {
+            self.out.truncate(start);
+            return None;
+        };
+        self.quick_drift(quick, text);
+        self.finished.push(Finished { index, row_id, event_time, record: start..self.out.len() });
+        Some(end)
+    }
+
+    fn quick_record(&mut self, quick: &Quick<'s>, text: &'a str, at: usize) -> Option<(RowId, Timestamp)> {
+        let uuid = quick.places.slots[quick.uuid].scalar(text)?.name().filter(|uuid| !uuid.is_empty())?;
+        let row_id = RowId::new(self.frame.source, self.frame.log_type, &uuid);
+        let mut run = Run::new(text);
+        run.open(&mut self.out, at);
+        self.quick_members(quick, None, text, &mut run)?;
+        run.flush(&mut self.out);
+        if !self.problems.is_empty() {
+            return None;
+        }
+        let event_time = self.event_time.unwrap_or(self.frame.now);
+        if self.out.last() != Some(&b'{') {
+            self.out.push(b',');
+        }
+        self.frame.write(&mut self.out, &row_id, event_time);
+        self.indicators.write(&mut self.out);
+        let (lookups, folded) = (self.lookups, &mut self.folded);
+        lookups.write_rows(&mut self.out, self.frame.log_type, |out, number, selector| match quick.selected[number] {
+            Selected::Field(node) => {
+                let value = quick.places.slots[node].scalar(text);
+                value.is_some_and(|value| selector.write_row(out, &value, folded))
+            }
+            Selected::Inside(_) | Selected::Undeclared => false,
+        });
+        self.out.push(b'}');
+        Some((row_id, event_time))
+    }
+
+    fn quick_members(&mut self, quick: &Quick<'s>, object: Option<usize>, text: &'a str, run: &mut Run<'a>) -> Option<()> {
+        let members = quick.plan.members(object);
+        let mut at = members.start;
+        while at < members.end {
+            let node = quick.plan.node(at);
+            let slot = quick.places.slots[at];
+            if slot.is_set() {
+                self.quick_field(quick, at, slot, text, run)?;
+            } else if node.required {
+                return None;
+            }
+            at = node.end;
+        }
+        for stranger in quick.places.strangers.iter().filter(|stranger| stranger.object == object) {
+            match self.options.unknown {
+                Unknown::Keep if object.is_none() && schema::is_reserved(stranger.name(text)) => return None,
+                Unknown::Keep => run.member(&mut self.out, stranger.start..stranger.end),
+                Unknown::Drop => {}
+                Unknown::Reject => return None,
+            }
+        }
+        Some(())
+    }
+
+    fn quick_field(&mut self, quick: &Quick<'s>, at: usize, slot: Slot, text: &'a str, run: &mut Run<'a>) -> Option<()> {
+        let node = quick.plan.node(at);
+        let range = slot.range();
+        let start = range.start - node.key.len();
+        match &node.kind {
+            NodeKind::Object if slot.form == Form::Object => {
+                run.member(&mut self.out, start..range.start + 1);
+                self.quick_members(quick, Some(at), text, run)?;
+                run.close(&mut self.out, range.end - 1);
+            }
+            NodeKind::Object => return None,
+            NodeKind::Value(Kind::String { indicators, validate })
+                if indicators.is_empty() && validate.is_none() && slot.is_text() =>
+            {
+                run.member(&mut self.out, start..range.end);
+            }
+            NodeKind::Value(Kind::String { indicators, validate }) => {
+                let value = coerce::string(&slot.scalar(text)?).ok()??;
+                if !indicators.is_empty() || validate.is_some() {
+                    self.inspect(indicators, validate.as_ref(), value);
+                }
+                if slot.is_text() {
+                    run.member(&mut self.out, start..range.end);
+                } else {
+                    run.interrupt(&mut self.out, start..range.start);
+                    json::write_text(&mut self.out, value);
+                }
+            }
+            NodeKind::Value(Kind::Json) => run.member(&mut self.out, start..range.end),
+            NodeKind::Value(Kind::Timestamp { formats, event_time }) => {
+                let value = slot.scalar(text)?;
+                match coerce::instant(&value, formats).ok()? {
+                    Some(instant) => {
+                        run.interrupt(&mut self.out, start..range.start);
+                        self.instant(instant, *event_time, &value);
+                    }
+                    None if node.required => return None,
+                    None => {}
+                }
+            }
+            NodeKind::Value(kind) => {
+                let value = match slot.scalar(text) {
+                    Some(value) => value,
+                    None => json::parse(&text.as_bytes()[range.clone()]).ok()?,
+                };
+                let before = run.mark(&mut self.out);
+                run.interrupt(&mut self.out, start..range.start);
+                if !self.value(kind, &value) {
+                    if node.required {
+                        return None;
+                    }
+                    run.back(&mut self.out, before);
+                }
+            }
+        }
+        Some(())
+    }
+
+    fn quick_drift(&mut self, quick: &Quick<'s>, text: &str) {
+        for stranger in &quick.places.strangers {
+            let mut steps: Vec<usize> =
+                std::iter::successors(stranger.object, |node| quick.plan.node(*node).parent).collect();
+            steps.reverse();
+            let mut path = Path::default();
+            for node in steps {
+                path.push(Step::Field(&quick.plan.node(node).name));
+            }
+            self.drift.add(path.general(stranger.name(text)));
+        }
+    }
+}
+
+impl Slot {
+    /// The value, unless it is an array or an object.
+    fn scalar(self, text: &str) -> Option<Value<'_>> {
+        let raw = &text[self.range()];
+        Some(match self.form {
+            Form::Absent | Form::Null => Value::Null,
+            Form::True => Value::Bool(true),
+            Form::False => Value::Bool(false),
+            Form::Number => Value::Number(raw),
+            Form::Plain | Form::Escaped => {
+                Value::String(Text::from_raw(&raw[1..raw.len() - 1], self.form == Form::Escaped))
+            }
+            Form::Array | Form::Object => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
