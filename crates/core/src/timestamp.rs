@@ -82,30 +82,33 @@ pub fn unix_nano(timestamp: Timestamp) -> Option<i64> {
 
 fn write(out: &mut Vec<u8>, timestamp: Timestamp, separator: u8) {
     let datetime = Offset::UTC.to_datetime(timestamp);
-    number(out, u32::from(datetime.year().unsigned_abs()), 4);
-    for (byte, value) in [
-        (b'-', datetime.month()),
-        (b'-', datetime.day()),
-        (separator, datetime.hour()),
-        (b':', datetime.minute()),
-        (b':', datetime.second()),
+    let mut text = *b"0000-00-00T00:00:00.000000000";
+    text[10] = separator;
+    put(&mut text[..4], u32::from(datetime.year().unsigned_abs()));
+    for (at, value) in [
+        (5, datetime.month()),
+        (8, datetime.day()),
+        (11, datetime.hour()),
+        (14, datetime.minute()),
+        (17, datetime.second()),
     ] {
-        out.push(byte);
-        number(out, u32::from(value.unsigned_abs()), 2);
+        put(&mut text[at..at + 2], u32::from(value.unsigned_abs()));
     }
-    out.push(b'.');
-    number(out, datetime.subsec_nanosecond().unsigned_abs(), NANO_DIGITS);
+    put(&mut text[20..], datetime.subsec_nanosecond().unsigned_abs());
+    out.extend_from_slice(&text);
 }
 
 fn writable(timestamp: Timestamp) -> Option<Timestamp> {
     (timestamp.as_second() >= YEAR_ZERO).then_some(timestamp)
 }
 
-fn number(out: &mut Vec<u8>, value: u32, width: usize) {
-    let end = out.len() + width;
-    out.resize(end, b'0');
+/// Writes a number over zeros, from the right.
+fn put(zeros: &mut [u8], value: u32) {
     let mut rest = value;
-    for digit in out[end - width..].iter_mut().rev() {
+    for digit in zeros.iter_mut().rev() {
+        if rest == 0 {
+            break;
+        }
         *digit = b'0' + u8::try_from(rest % 10).expect("a remainder of ten is one digit");
         rest /= 10;
     }
