@@ -184,8 +184,8 @@ impl fmt::Debug for Store {
 async fn forget(file: PathBuf) {
     #[cfg(target_os = "linux")]
     let _ = tokio::task::spawn_blocking(move || {
-        let file = fs::File::open(file)?;
-        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)
+        let advise = |file: fs::File| rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
+        fs::File::open(file).map(advise)
     })
     .await;
     #[cfg(not(target_os = "linux"))]
