@@ -7,6 +7,7 @@
 mod coerce;
 mod drift;
 mod event;
+mod one;
 mod problem;
 mod record;
 
@@ -23,6 +24,7 @@ use latchkey_contracts::{
 
 pub use self::{
     drift::{Drift, MAX_DRIFT_PATHS},
+    one::{One, Origin, normalize_one, too_long},
     problem::MAX_PROBLEMS,
 };
 use self::{event::Walk, record::Frame};
