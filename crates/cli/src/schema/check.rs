@@ -34,8 +34,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
         Err(error) => error.faults,
     };
     let mut out = anstream::stdout().lock();
-    for (file, fault) in &faults {
-        writeln!(out, "{file}: {fault}")?;
+    for fault in &faults {
+        // An error of one fault is written as its place and its reason.
+        writeln!(out, "{}", schema::Error { faults: vec![fault.clone()] })?;
     }
     writeln!(out, "{}, {}", counted(texts.len(), "schema"), counted(faults.len(), "fault"))?;
     Ok(if faults.is_empty() { Outcome::Good } else { Outcome::Bad })
@@ -47,7 +48,7 @@ fn read(paths: &[PathBuf]) -> Result<Vec<(String, String)>, Error> {
     for path in paths {
         let named = !path.is_dir();
         for file in files::yaml_files(path)? {
-            let text = files::read_text(&file, schema::MAX_FILE_BYTES)?;
+            let text = files::read_start(&file, schema::MAX_FILE_BYTES)?;
             if named || (library::is_schema(&text) && !library::is_test_file(&file)) {
                 texts.push((file.display().to_string(), text));
             }

@@ -27,22 +27,26 @@ pub(super) fn yaml_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(files)
 }
 
-/// The text of a file of at most `max_bytes`.
-pub(super) fn read_text(path: &Path, max_bytes: usize) -> Result<String, Error> {
-    let bytes = read(path, max_bytes)?;
-    String::from_utf8(bytes).map_err(|error| {
-        Error::Refused(format!("{}: not UTF-8 after byte {}", path.display(), error.utf8_error().valid_up_to()))
-    })
+/// The beginning of a file as text: whole if it is no longer than `max_bytes`, one byte more if it is. What is not UTF-8 is replaced:
+/// below a directory there are files of all kinds, and those that count are judged by who reads them.
+pub(super) fn read_start(path: &Path, max_bytes: usize) -> Result<String, Error> {
+    let bytes = read_at_most(path, max_bytes as u64 + 1)?;
+    Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
 /// The content of a file of at most `max_bytes`.
 pub(super) fn read(path: &Path, max_bytes: usize) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
-    file.take(max_bytes as u64 + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
+    let bytes = read_at_most(path, max_bytes as u64 + 1)?;
     if bytes.len() > max_bytes {
         return Err(Error::Refused(format!("{}: longer than {max_bytes} bytes", path.display())));
     }
+    Ok(bytes)
+}
+
+fn read_at_most(path: &Path, count: u64) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    file.take(count).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
     Ok(bytes)
 }
 

@@ -33,7 +33,7 @@ impl Library {
         let mut files = BTreeMap::<String, Vec<File>>::new();
         for directory in directories {
             for path in files::yaml_files(directory)? {
-                let text = files::read_text(&path, schema::MAX_FILE_BYTES)?;
+                let text = files::read_start(&path, schema::MAX_FILE_BYTES)?;
                 if let Some(log_type) = declared_name(&text) {
                     let file = File { name: path.display().to_string(), text };
                     files.entry(log_type).or_default().push(file);

@@ -111,9 +111,10 @@ fn read(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Vec<Case>)>, Error> {
     for path in paths {
         let named = !path.is_dir();
         for file in files::yaml_files(path)? {
-            let text = files::read_text(&file, MAX_FILE_BYTES)?;
+            let text = files::read_start(&file, MAX_FILE_BYTES)?;
             if named || (case::is_test(&text) && !library::is_schema(&text)) {
-                tests.push((file.clone(), cases(&file, &text)?));
+                let cases = cases(&file, &text)?;
+                tests.push((file, cases));
             }
         }
     }
@@ -124,6 +125,9 @@ fn read(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Vec<Case>)>, Error> {
 }
 
 fn cases(file: &Path, text: &str) -> Result<Vec<Case>, Error> {
+    if text.len() > MAX_FILE_BYTES {
+        return Err(Error::Refused(format!("{}: longer than {MAX_FILE_BYTES} bytes: split it", file.display())));
+    }
     match case::read(text) {
         Ok(cases) if cases.is_empty() => Err(Error::Refused(format!("{}: holds no test", file.display()))),
         Ok(cases) => Ok(cases),

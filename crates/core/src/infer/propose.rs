@@ -72,9 +72,13 @@ impl Proposer {
                 self.leave_out(name, "differs from another field in nothing but case");
             } else {
                 let kind = self.kind(node, parent, name);
-                let always = node.filled == object.objects && object.objects >= self.required_from;
-                // An event is known by its uuid: one that is no text cannot be promised.
-                let required = always && (!top || name != "uuid" || kind.names());
+                let always = node.filled == object.objects;
+                if top && name == "uuid" && !(always && matches!(kind, Kind::String { .. })) {
+                    // An event is known by its uuid if its schema declares one, and then none may lack it.
+                    self.leave_out(name, "not every sample has a text in it that could name the event");
+                    continue;
+                }
+                let required = always && object.objects >= self.required_from;
                 fields.push(Field { name: name.clone(), required, kind });
             }
         }
@@ -151,17 +155,6 @@ fn number(seen: Seen) -> Kind {
         Kind::Plain("bigint")
     } else {
         Kind::Plain("int")
-    }
-}
-
-impl Kind {
-    /// Whether its values can name an event.
-    fn names(&self) -> bool {
-        match self {
-            Self::String { .. } | Self::Timestamp { .. } => true,
-            Self::Plain(name) => *name != "boolean",
-            Self::Object { .. } | Self::Array(_) | Self::Json { .. } => false,
-        }
     }
 }
 

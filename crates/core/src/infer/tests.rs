@@ -214,9 +214,6 @@ fn required_is_what_enough_samples_all_have() {
     }
     // Inside objects it is the objects that count.
     assert_eq!(required(2, &["{\"o\":{\"a\":1}}", "{\"o\":{\"a\":1}}", "{}"]), 1);
-    // An event is known by its uuid, and this one cannot be.
-    assert_eq!(required(1, &["{\"uuid\":{\"a\":1}}"]), 1);
-    assert_eq!(required(1, &["{\"uuid\":true}"]), 0);
 }
 
 #[test]
@@ -244,6 +241,24 @@ fields:
     type: int
 ";
     assert_eq!(text, expect);
+}
+
+#[test]
+fn a_uuid_is_declared_if_every_sample_has_one() {
+    for (events, expect) in [
+        (&[r#"{"uuid":"A","x":1}"#, r#"{"uuid":"B"}"#][..], true),
+        (&[r#"{"uuid":"A","x":1}"#, r#"{"uuid":""}"#], false),
+        (&[r#"{"uuid":"A","x":1}"#, "{}"], false),
+        (&[r#"{"uuid":"A","x":1}"#, r#"{"uuid":5}"#], false),
+        (&[r#"{"uuid":{"a":1},"x":1}"#], false),
+    ] {
+        let text = samples(EXACT, events).propose("Acme.Door").unwrap();
+        assert_eq!(
+            (text.contains("- name: uuid"), text.contains("# Left out: \"uuid\"")),
+            (expect, !expect),
+            "{events:?}"
+        );
+    }
 }
 
 #[test]

@@ -263,7 +263,7 @@ impl<'s, 'a> Walk<'s, 'a> {
     /// Every sink's key comes from the event's uuid, so an event without one cannot be kept apart from others.
     fn row_id(&mut self, value: &Value<'a>) -> Option<RowId> {
         let uuid = value.get("uuid").and_then(Value::name).filter(|uuid| !uuid.is_empty());
-        let uuid = uuid.or(self.frame.identity.map(Cow::Borrowed));
+        let uuid = self.frame.identity.map(Cow::Borrowed).or(uuid);
         if uuid.is_none() && self.problems.is_empty() {
             let found = value.get("uuid").map_or_else(|| "nothing".into(), problem::kind_of);
             self.problems.add("$.uuid".into(), "required", "a text that is not empty", found);

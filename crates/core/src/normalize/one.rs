@@ -1,7 +1,7 @@
 //! One event outside of a page: for tests of schemas and for files of events.
 //!
 //! The same walk as a page's, so what holds here holds in the line, with one difference. The line knows an event by its uuid, and so
-//! does every sink; a schema that does not promise one is of another vendor's events, and those are known by their bytes.
+//! does every sink; a schema that declares none is of another vendor's events, and those are known by their JSON without white space.
 
 use jiff::Timestamp;
 use latchkey_contracts::{event::Event, rejection::Problem};
@@ -43,10 +43,8 @@ pub fn normalize_one(
         Err(error) => return One { event: Err(vec![problem::not_json(error)]), drift: Drift::default() },
     };
     let mut frame = Frame::new(origin.source, origin.label, &schema.log_type, now);
-    if !promises_uuid(schema) {
-        // `parse` accepted the bytes, so they are text.
-        frame.identity = std::str::from_utf8(raw).ok();
-    }
+    let identity = (!declares_uuid(schema)).then(|| compact(&value));
+    frame.identity = identity.as_deref();
     let mut walk = Walk::new(frame, lookups, options, raw.len());
     let refused = walk.event(0, &schema.root, &value).err();
     let (mut items, drift) = walk.finish();
@@ -68,8 +66,14 @@ pub fn too_long(limit: usize) -> Problem {
     }
 }
 
-fn promises_uuid(schema: &Schema) -> bool {
-    schema.root.fields.iter().any(|field| field.name == "uuid" && field.required)
+fn declares_uuid(schema: &Schema) -> bool {
+    schema.root.fields.iter().any(|field| field.name == "uuid")
+}
+
+fn compact(value: &json::Value<'_>) -> String {
+    let mut out = Vec::new();
+    json::write_value(&mut out, value);
+    String::from_utf8(out).expect("a value was read from text")
 }
 
 #[cfg(test)]
@@ -116,15 +120,16 @@ mod tests {
     }
 
     #[test]
-    fn a_promised_uuid_is_the_identity_and_without_one_the_bytes_are() {
+    fn a_declared_uuid_is_the_identity_and_without_one_the_event_is() {
         let row_id = |fields: &str, event: &str| one(fields, event).event.unwrap().row_id;
-        let promised = "{name: uuid, type: string, required: true}";
-        assert_eq!(row_id(promised, "{\"uuid\":\"A\",\"x\":1}"), row_id(promised, "{\"uuid\":\"A\",\"x\":2}"));
-        check(promised, "{\"uuid\":\"\"}", Err(&[("$.uuid", "required")]));
+        let declared = "{name: uuid, type: string}";
+        assert_eq!(row_id(declared, "{\"uuid\":\"A\",\"x\":1}"), row_id(declared, "{\"uuid\":\"A\",\"x\":2}"));
+        check(declared, "{\"uuid\":\"\"}", Err(&[("$.uuid", "required")]));
+        check(declared, "{}", Err(&[("$.uuid", "required")]));
         let other = "{name: x, type: int}";
-        assert_eq!(row_id(other, "{\"x\":1}"), row_id(other, "{\"x\":1}"));
+        assert_eq!(row_id(other, "{\"x\":1}"), row_id(other, " { \"x\": 1 }\n"));
         assert_ne!(row_id(other, "{\"x\":1}"), row_id(other, "{\"x\":2}"));
-        assert_eq!(row_id(other, "{\"uuid\":\"A\",\"x\":1}"), row_id(promised, "{\"uuid\":\"A\"}"));
+        assert_ne!(row_id(other, "{\"uuid\":\"A\",\"x\":1}"), row_id(other, "{\"uuid\":\"A\",\"x\":2}"));
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub(super) struct Frame<'a> {
     pub(super) source: &'a str,
     pub(super) log_type: &'a str,
     pub(super) now: Timestamp,
-    /// What an event without a uuid is known by; a page's events have none.
+    /// What an event is known by in place of its uuid; a page's events have none.
     pub(super) identity: Option<&'a str>,
     /// `"p_log_type":"…","p_row_id":"`
     head: Vec<u8>,

@@ -240,7 +240,7 @@ mod tests {
         check("input: '{}'", Err("exactly one of"));
         check("input: '{}'\nresults: []", Err("exactly one of"));
         check("input: '{}'\nresult: {}\nerror: x", Err("exactly one of"));
-        check("input: '{}'\nerror: {paht: x}", Err("`error` is"));
+        check("input: '{}'\nerror: {place: x}", Err("`error` is"));
         check("input: '{}'\nerror: []", Err("`error` is"));
         check("input: '{}'\nresult: {}\nextra: 1", Err("extra"));
         check("result: {}", Err("input"));
