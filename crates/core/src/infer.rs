@@ -32,8 +32,6 @@ pub const REQUIRED_FROM: u64 = 10;
 pub struct Options {
     /// From how many samples on a field that all of them have is required.
     pub required_from: u64,
-    /// Whether strings that all hold a JSON object are declared as that object (`isEmbeddedJSON`).
-    pub embedded_json: bool,
 }
 
 /// What is known from the samples so far.
@@ -63,7 +61,7 @@ pub enum Error {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { required_from: REQUIRED_FROM, embedded_json: false }
+        Self { required_from: REQUIRED_FROM }
     }
 }
 
@@ -78,7 +76,7 @@ impl Samples {
     pub fn add(&mut self, event: &Value<'_>) -> Result<(), NotAnObject> {
         let Value::Object(members) = event else { return Err(NotAnObject) };
         self.count += 1;
-        self.root.take_root(members, &mut self.budget, self.options.embedded_json);
+        self.root.take_root(members, &mut self.budget);
         Ok(())
     }
 

@@ -10,7 +10,7 @@ mod write;
 use std::{borrow::Cow, fmt};
 
 pub use parse::parse;
-pub(crate) use parse::parse_first;
+pub(crate) use parse::{parse_first, parse_within};
 pub(crate) use write::write_text;
 pub use write::{write_string, write_value};
 
@@ -87,6 +87,11 @@ impl<'a> Text<'a> {
     /// A text that needs no escapes.
     pub(crate) fn plain(text: &'a str) -> Self {
         Self { raw: text, escaped: false }
+    }
+
+    /// The inside of a string that [`write_string`] wrote.
+    pub(crate) fn written(raw: &'a str) -> Self {
+        Self { raw, escaped: raw.contains('\\') }
     }
 
     /// The text between the quotes, escapes and all.

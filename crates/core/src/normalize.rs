@@ -5,7 +5,8 @@
 //! the page; values that need no change are copied as they were written.
 
 mod coerce;
-mod drift;
+mod derive;
+pub mod drift;
 mod event;
 mod one;
 mod problem;
@@ -13,6 +14,7 @@ mod record;
 
 use std::fmt;
 
+use bumpalo::Bump;
 use bytes::Bytes;
 use jiff::Timestamp;
 use latchkey_contracts::{
@@ -28,6 +30,7 @@ pub use self::{
     problem::MAX_PROBLEMS,
 };
 use self::{event::Walk, record::Frame};
+pub use crate::schema::Unknown;
 use crate::{
     json,
     lookup::Lookups,
@@ -38,23 +41,10 @@ use crate::{
 /// How events are normalized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// What becomes of fields that the schema does not declare.
+    /// What becomes of fields that the schema does not declare, unless the log type has an answer of its own.
     pub unknown: Unknown,
     /// Whether the local part of an e-mail address counts as a user's name (`p_any_usernames`), as it does in Panther today.
     pub email_usernames: bool,
-}
-
-/// What becomes of fields that the schema does not declare. They are counted in any case.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Unknown {
-    /// They stand verbatim behind the declared fields of their object.
-    #[default]
-    Keep,
-    /// They are left out, as Panther does.
-    Drop,
-    /// They cost the event.
-    Reject,
 }
 
 /// What a page became.
@@ -68,7 +58,7 @@ pub struct Normalized {
     pub rejections: Vec<Rejection>,
     /// Items that the page marks as stored before.
     pub duplicates: u32,
-    /// Fields that the schema does not declare.
+    /// How its events differ from the schema.
     pub drift: Drift,
 }
 
@@ -120,11 +110,12 @@ pub fn normalize(
         return refused(body, "schema", log_type, "no such schema".into());
     };
     let frame = Frame::new(&page.source, &page.source_label, log_type, now);
+    let texts = Bump::new();
     let mut pass = Pass {
         text: str::from_utf8(body).ok(),
         duplicates: &page.duplicates,
         root: &schema.root,
-        walk: Walk::new(frame, lookups, options, body.len()),
+        walk: Walk::new(frame, schema, lookups, options, body.len(), &texts),
         normalized: Normalized::default(),
     };
     match page::read_items(body, &mut pass) {
@@ -188,6 +179,9 @@ fn refused(body: &[u8], rule: &str, expected: &str, found: String) -> Normalized
     let rejection = Rejection { item: None, problems: vec![problem], raw: Bytes::copy_from_slice(body) };
     Normalized { rejections: vec![rejection], ..Normalized::default() }
 }
+
+#[cfg(test)]
+pub(crate) use tests::drift_of;
 
 #[cfg(test)]
 mod tests;

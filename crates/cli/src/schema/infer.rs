@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
-    let options = infer::Options { required_from: arguments.required_from, ..infer::Options::default() };
+    let options = infer::Options { required_from: arguments.required_from };
     let mut samples = Samples::new(options);
     let read = read(&arguments.files, &mut samples)?;
     if let Err(reason) = read {

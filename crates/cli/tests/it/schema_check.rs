@@ -14,8 +14,8 @@ fn every_fault_has_its_place() {
     assert_eq!((ran.code, ran.err.as_str()), (Some(1), ""));
     let lines: Vec<_> = ran.out.lines().collect();
     let [first, second, last] = lines[..] else { panic!("{}", ran.out) };
-    assert!(first.contains("faulty.yml") && first.contains("fields[opened].type: \"bool\" is no type"), "{first}");
-    assert!(second.contains("faulty.yml") && second.contains("fields[p_own]"), "{second}");
+    assert!(first.contains("faulty.yml:4: fields[opened].type: \"bool\" is no type"), "{first}");
+    assert!(second.contains("faulty.yml:5: fields[p_own]"), "{second}");
     assert_eq!(last, "2 schemas, 2 faults");
 }
 

@@ -48,7 +48,6 @@ pub(super) struct Budget {
 /// What stays the same down a sample.
 struct Walk<'b> {
     budget: &'b mut Budget,
-    embedded: bool,
 }
 
 impl Budget {
@@ -71,9 +70,9 @@ impl Budget {
 
 impl Node {
     /// Takes in the members of an event. Those of an event are declared one by one even if there are many: an event cannot be `json`.
-    pub(super) fn take_root(&mut self, members: &[Member<'_>], budget: &mut Budget, embedded: bool) {
+    pub(super) fn take_root(&mut self, members: &[Member<'_>], budget: &mut Budget) {
         self.objects += 1;
-        Walk { budget, embedded }.members(self, members, 0);
+        Walk { budget }.members(self, members, 0);
     }
 
     /// How many nodes are below this one.
@@ -125,7 +124,7 @@ impl Walk<'_> {
         node.filled += 1;
         node.seen.text(&text);
         node.traits.narrow(&text);
-        let wanted = self.embedded && level < schema::MAX_DEPTH && !node.seen.has(Seen::NO_EMBEDDED);
+        let wanted = level < schema::MAX_DEPTH && !node.seen.has(Seen::NO_EMBEDDED);
         let object = if wanted && text.starts_with('{') { json::parse(text.as_bytes()).ok() } else { None };
         if let Some(Value::Object(members)) = object
             && (node.embedded.is_some() || self.budget.take())

@@ -135,12 +135,12 @@ impl Proposer {
     }
 }
 
-/// The formats of a field that holds nothing but instants. Numbers are instants only under a name that says so.
+/// The formats of a field that holds nothing but instants. A count of seconds is one only under a name that says so.
 fn formats(node: &Node, name: &str) -> Option<Vec<&'static str>> {
     let seen = node.seen;
     let kinds = [Seen::BOOLEAN, Seen::OBJECT, Seen::ARRAY, Seen::NO_INSTANT];
     let formats: Vec<_> = Seen::FORMATS.iter().filter(|(format, _)| seen.has(*format)).map(|(_, name)| *name).collect();
-    let certain = formats == ["rfc3339"];
+    let certain = !seen.has(Seen::EPOCH);
     let fits = node.filled > 0 && !kinds.iter().any(|kind| seen.has(*kind));
     (fits && !formats.is_empty() && (certain || guess::names_an_instant(name))).then_some(formats)
 }

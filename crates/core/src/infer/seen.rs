@@ -2,9 +2,11 @@
 //!
 //! And what all texts of it had in common, as a set that only shrinks.
 
+use std::sync::LazyLock;
+
 use jiff::Timestamp;
 
-use crate::timestamp::{self, Unit};
+use crate::timestamp::{self, Pattern, Unit};
 
 /// A set of kinds of values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,13 +59,24 @@ impl Seen {
     /// The kinds of which a field has one or is mixed.
     const KINDS: Self = Self(Self::BOOLEAN.0 | Self::TEXT.0 | Self::NUMBER.0 | Self::OBJECT.0 | Self::ARRAY.0);
 
-    /// In the order in which a loader may try them: no earlier one reads what a later one is meant for.
-    pub(super) const FORMATS: [(Self, &'static str); 5] = [
+    /// An epoch of any unit.
+    pub(super) const EPOCH: Self = Self(Self::UNIX.0 | Self::UNIX_MS.0 | Self::UNIX_US.0 | Self::UNIX_NS.0);
+
+    /// In the order in which they are tried, here and by who reads the schema: a value has the first that reads it.
+    pub(super) const FORMATS: [(Self, &'static str); 13] = [
         (Self::RFC3339, "rfc3339"),
         (Self::UNIX, "unix"),
         (Self::UNIX_MS, "unix_ms"),
         (Self::UNIX_US, "unix_us"),
         (Self::UNIX_NS, "unix_ns"),
+        (Self(1 << 17), "%Y-%m-%d %H:%M:%S"),
+        (Self(1 << 18), "%Y-%m-%d %H:%M:%S.%f"),
+        (Self(1 << 19), "%Y-%m-%dT%H:%M:%S"),
+        (Self(1 << 20), "%Y-%m-%dT%H:%M:%S.%f"),
+        (Self(1 << 21), "%Y-%m-%dT%H:%M:%S%z"),
+        (Self(1 << 22), "%Y-%m-%dT%H:%M:%S.%f%z"),
+        (Self(1 << 23), "%Y-%m-%d %H:%M:%S %z"),
+        (Self(1 << 24), "%d/%b/%Y:%H:%M:%S %z"),
     ];
 
     pub(super) fn add(&mut self, other: Self) {
@@ -102,6 +115,7 @@ impl Seen {
     fn instant(&mut self, text: &str, quoted: bool) {
         let rfc3339 = if quoted { timestamp::parse_rfc3339(text) } else { None };
         let found = rfc3339.map(|instant| (Self::RFC3339, instant)).or_else(|| epoch(text));
+        let found = found.or_else(|| if quoted { by_pattern(text) } else { None });
         self.add(found.map_or(Self::NO_INSTANT, |(format, _)| format));
         if found.is_some_and(|(_, instant)| timestamp::unix_nano(instant).is_none()) {
             self.add(Self::FAR);
@@ -121,6 +135,22 @@ fn epoch(text: &str) -> Option<(Seen, Timestamp)> {
         let instant = timestamp::parse_unix(text, unit)?;
         PLAUSIBLE_SECONDS.contains(&instant.as_second()).then_some((format, instant))
     })
+}
+
+/// The patterns of [`Seen::FORMATS`].
+static PATTERNS: LazyLock<Vec<(Seen, Pattern)>> = LazyLock::new(|| {
+    let patterns = Seen::FORMATS.iter().filter(|(_, name)| name.starts_with('%'));
+    patterns.map(|(seen, name)| (*seen, Pattern::from_strftime(name).expect("a fixed pattern"))).collect()
+});
+
+/// Lengths of texts of these patterns: others need not be tried.
+const PATTERN_LENGTHS: std::ops::RangeInclusive<usize> = 19..=40;
+
+fn by_pattern(text: &str) -> Option<(Seen, Timestamp)> {
+    if !PATTERN_LENGTHS.contains(&text.len()) || !text.starts_with(|unit: char| unit.is_ascii_digit()) {
+        return None;
+    }
+    PATTERNS.iter().find_map(|(format, pattern)| Some((*format, pattern.read(text)?)))
 }
 
 impl Traits {

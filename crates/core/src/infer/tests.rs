@@ -3,7 +3,7 @@ mod properties;
 use super::*;
 use crate::json;
 
-const EXACT: Options = Options { required_from: 1, embedded_json: false };
+const EXACT: Options = Options { required_from: 1 };
 
 fn samples(options: Options, events: &[&str]) -> Samples {
     let mut samples = Samples::new(options);
@@ -23,7 +23,7 @@ fn propose(options: Options, events: &[&str]) -> String {
 fn declared(name: &str, values: &[&str]) -> String {
     let events: Vec<_> = values.iter().map(|value| format!("{{\"{name}\":{value}}}")).collect();
     let events: Vec<_> = events.iter().map(String::as_str).collect();
-    let text = propose(Options { required_from: u64::MAX, ..EXACT }, &events);
+    let text = propose(Options { required_from: u64::MAX }, &events);
     let (_, field) = text.split_once("type: ").unwrap();
     let words: Vec<_> = field.lines().map(|line| line.trim().trim_start_matches("- ")).collect();
     words.join(" ")
@@ -111,6 +111,13 @@ fn a_type_is_named_if_all_values_fit_it() {
         (&["1e2", "3"], "float"),
         (&["1e999"], "json"),
         (&["\"x\"", "\"\""], "string"),
+        (
+            &[r#""{\"a\":1}""#, r#""{\"b\":{}}""#],
+            "object isEmbeddedJSON: true fields: name: a type: int name: b type: json",
+        ),
+        (&[r#""{\"a\":1}""#, "\"\""], "string"),
+        (&[r#""{\"a\":1}""#, "\"x\""], "string"),
+        (&[r#""{}""#], "json isEmbeddedJSON: true"),
         (&["\"\""], "string"),
         (&["null"], "json"),
         (&["1", "\"x\""], "json"),
@@ -143,6 +150,14 @@ fn instants_are_known_by_form_and_numbers_by_name_too() {
         ("ts", &["1767323045123456"], "timestamp timeFormats: unix_us isEventTime: true"),
         ("eventTimeNs", &["1767323045123456789"], "timestamp timeFormats: unix_ns isEventTime: true"),
         ("time", &["1767323045", "\"2026-01-02T03:04:05Z\""], "timestamp timeFormats: rfc3339 unix isEventTime: true"),
+        ("f", &["\"2026-01-02 03:04:05\""], "timestamp timeFormats: \"%Y-%m-%d %H:%M:%S\" isEventTime: true"),
+        (
+            "f",
+            &["\"2026-01-02T03:04:05\"", "\"2026-01-02T03:04:05.25+0100\"", "\"2026-01-02T03:04:05Z\""],
+            "timestamp timeFormats: rfc3339 \"%Y-%m-%dT%H:%M:%S\" \"%Y-%m-%dT%H:%M:%S.%f%z\" isEventTime: true",
+        ),
+        ("f", &["\"02/Jan/2026:03:04:05 +0000\""], "timestamp timeFormats: \"%d/%b/%Y:%H:%M:%S %z\" isEventTime: true"),
+        ("f", &["\"2026-01-02\""], "string"),
         ("time", &["12"], "int"),
         ("time", &["1767323045", "12"], "bigint"),
     ] {
@@ -204,9 +219,8 @@ fn indicators_are_guessed_from_values_then_names() {
 
 #[test]
 fn required_is_what_enough_samples_all_have() {
-    let required = |from: u64, events: &[&str]| {
-        propose(Options { required_from: from, ..EXACT }, events).matches("required").count()
-    };
+    let required =
+        |from: u64, events: &[&str]| propose(Options { required_from: from }, events).matches("required").count();
     assert_eq!(required(2, &["{\"a\":1}"]), 0);
     assert_eq!(required(2, &["{\"a\":1}", "{\"a\":2}"]), 1);
     for other in ["{}", "{\"a\":null}", "{\"a\":\"\"}", "{\"a\":[]}"] {

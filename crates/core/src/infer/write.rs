@@ -78,7 +78,7 @@ fn list(text: &mut String, depth: usize, key: &str, values: &[&str]) {
         line(text, depth, key);
     }
     for value in values {
-        line(text, depth + 1, &format!("- {value}"));
+        line(text, depth + 1, &format!("- {}", scalar(value)));
     }
 }
 

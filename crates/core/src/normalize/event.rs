@@ -5,6 +5,7 @@
 
 use std::{borrow::Cow, ops::Range};
 
+use bumpalo::Bump;
 use bytes::Bytes;
 use jiff::Timestamp;
 use latchkey_contracts::{event::Event, rejection::Problem};
@@ -12,33 +13,37 @@ use latchkey_contracts::{event::Event, rejection::Problem};
 use super::{
     Drift, Item, Options, Unknown,
     coerce::{self, Unfit},
+    derive::{self, Origin},
     problem::{self, Path, Problems, Step},
     record::Frame,
 };
 use crate::{
-    indicator::Indicators,
+    indicator::{Indicator, Indicators},
     instant,
     json::{self, Member, Text, Value},
     lookup::Lookups,
     row_id::RowId,
-    schema::{self, Field, Kind, Object, Validate},
+    schema::{self, Field, Kind, Mask, Object, Schema, Source, Validate},
     timestamp,
 };
 
 /// The walk over the events of one page, with the space they share.
 pub(super) struct Walk<'s, 'a> {
     frame: Frame<'s>,
+    schema: &'s Schema,
     lookups: &'s Lookups,
-    options: Options,
+    unknown: Unknown,
     /// The finished records, one after the other.
     out: Vec<u8>,
     finished: Vec<Finished>,
     drift: Drift,
     // What follows belongs to the event in hand.
+    origin: Origin<'s, 'a>,
     path: Path<'s>,
     problems: Problems,
     indicators: Indicators<'a>,
     event_time: Option<Timestamp>,
+    uuid: Option<Cow<'a, str>>,
     folded: String,
 }
 
@@ -50,19 +55,30 @@ struct Finished {
 }
 
 impl<'s, 'a> Walk<'s, 'a> {
-    pub(super) fn new(frame: Frame<'s>, lookups: &'s Lookups, options: Options, body_size: usize) -> Self {
+    /// `body_size`: of the page. `texts`: holds what transformations make, as long as the walk.
+    pub(super) fn new(
+        frame: Frame<'s>,
+        schema: &'s Schema,
+        lookups: &'s Lookups,
+        options: Options,
+        body_size: usize,
+        texts: &'a Bump,
+    ) -> Self {
         Self {
             frame,
+            schema,
             lookups,
-            options,
+            unknown: schema.unknown.unwrap_or(options.unknown),
             // Records are about twice as long as the items they come from.
             out: Vec::with_capacity(2 * body_size),
             finished: Vec::new(),
             drift: Drift::default(),
+            origin: Origin::new(&schema.root, texts),
             path: Path::default(),
             problems: Problems::default(),
             indicators: Indicators::new(options.email_usernames),
             event_time: None,
+            uuid: None,
             folded: String::new(),
         }
     }
@@ -72,20 +88,27 @@ impl<'s, 'a> Walk<'s, 'a> {
         let start = self.out.len();
         self.indicators.clear();
         self.event_time = None;
+        self.uuid = None;
         match value {
-            Value::Object(members) => self.object(root, members, true),
+            Value::Object(members) => {
+                if self.schema.looks_up {
+                    self.origin.turn_to(members);
+                }
+                self.object(root, members, true);
+            }
             other => self.unfit(&Unfit { rule: "type", expected: "object" }, other),
         }
-        let row_id = self.row_id(value);
+        let row_id = self.row_id(root, value);
         let (Some(row_id), true) = (row_id, self.problems.is_empty()) else {
             self.out.truncate(start);
             return Err(self.problems.take());
         };
         let event_time = self.event_time.unwrap_or(self.frame.now);
+        let body = self.schema.rewrites.then(|| self.out[start..].to_vec());
         self.reopen();
         self.frame.write(&mut self.out, &row_id, event_time);
         self.indicators.write(&mut self.out);
-        self.lookups.write(&mut self.out, self.frame.log_type, value, &mut self.folded);
+        self.enrich(value, body.as_deref());
         self.out.push(b'}');
         self.finished.push(Finished { index, row_id, event_time, record: start..self.out.len() });
         Ok(())
@@ -118,12 +141,23 @@ impl<'s, 'a> Walk<'s, 'a> {
             }
             next = at.map_or(next, |at| at + 1);
         }
+        if self.schema.rewrites {
+            unknown.retain(|member| !is_renamed(declared, &found, member.key));
+        }
         self.out.push(b'{');
         for (field, value) in declared.fields.iter().zip(found) {
+            let derived = match &field.source {
+                Some(source) if !is_set(value) => self.origin.value(source, members),
+                _ => None,
+            };
+            let value = derived.as_ref().or(value);
+            if top && field.name == schema::ROW_KEY {
+                self.uuid = value.and_then(name);
+            }
             self.field(field, value);
         }
         for member in unknown {
-            self.unknown(member, top);
+            self.unknown(declared, member, top);
         }
         self.out.push(b'}');
     }
@@ -133,7 +167,7 @@ impl<'s, 'a> Walk<'s, 'a> {
         self.separate();
         self.out.extend_from_slice(&field.key);
         self.path.push(Step::Field(&field.name));
-        let set = value.is_some_and(|value| self.value(&field.kind, value));
+        let set = value.is_some_and(|value| self.fitting(field, value));
         if !set {
             self.out.truncate(start);
             if field.required {
@@ -144,20 +178,32 @@ impl<'s, 'a> Walk<'s, 'a> {
         self.path.pop();
     }
 
+    /// Writes a field's value as [`Self::value`] does, unless what was copied there nests too deep for a record.
+    fn fitting(&mut self, field: &'s Field, value: &Value<'a>) -> bool {
+        let too_deep =
+            matches!(field.source, Some(Source::Copy(_))) && self.path.depth() + derive::depth(value) > json::MAX_DEPTH;
+        if too_deep {
+            let found = problem::kind_of(value);
+            self.problems.add(self.path.exact(None), "depth", "less nesting", found);
+        }
+        too_deep || self.value(&field.kind, value)
+    }
+
     /// Writes a value; says whether it counts as there. One that does not fit does: its problem is noted.
     fn value(&mut self, kind: &'s Kind, value: &Value<'a>) -> bool {
         let written = match kind {
-            Kind::String { indicators, validate } => match coerce::string(value) {
+            Kind::String { indicators, validate, mask } => match coerce::string(value) {
                 Ok(Some(text)) => {
-                    if !indicators.is_empty() || validate.is_some() {
-                        self.inspect(indicators, validate.as_ref(), text);
+                    if let Some(rule) = validate {
+                        self.validate(rule, mask.as_ref(), text, value);
                     }
-                    json::write_text(&mut self.out, text);
+                    self.text(indicators, mask.as_ref(), text);
                     Ok(Some(()))
                 }
                 other => other.map(|_| None),
             },
-            Kind::Timestamp { formats, event_time } => coerce::instant(value, formats)
+            Kind::Embedded(kind) => return self.embedded(kind, value),
+            Kind::Timestamp { formats, event_time, .. } => coerce::instant(value, formats)
                 .map(|instant| instant.map(|instant| self.instant(instant, *event_time, value))),
             Kind::Object(object) => match value {
                 Value::Null => Ok(None),
@@ -188,6 +234,7 @@ impl<'s, 'a> Walk<'s, 'a> {
         match written {
             Ok(written) => written.is_some(),
             Err(unfit) => {
+                self.drift.add_type(self.path.general(None), value);
                 self.unfit(&unfit, value);
                 true
             }
@@ -203,7 +250,7 @@ impl<'s, 'a> Walk<'s, 'a> {
             }
             self.path.push(Step::Element(index));
             if !self.value(kind, element) {
-                let empty = matches!((kind, element), (Kind::Array(_), Value::Array(_)));
+                let empty = matches!(element, Value::Array(_));
                 self.literal(if empty { "[]" } else { "null" });
             }
             self.path.pop();
@@ -211,13 +258,48 @@ impl<'s, 'a> Walk<'s, 'a> {
         self.out.push(b']');
     }
 
-    fn inspect(&mut self, indicators: &[crate::indicator::Indicator], validate: Option<&Validate>, text: Text<'a>) {
-        let text: Cow<'a, str> = text.decode();
-        if let Some(rule) = validate.filter(|rule| !rule.holds(&text)) {
-            self.problems.add(self.path.exact(None), rule.rule(), rule.expected(), problem::text_of(&text));
+    /// A value, or a text that holds it. A text that holds a text stays as it is: else nobody could tell how often it was unpacked.
+    fn embedded(&mut self, kind: &'s Kind, value: &Value<'a>) -> bool {
+        let Value::String(text) = value else { return self.value(kind, value) };
+        if text.raw().is_empty() {
+            return false;
         }
-        for indicator in indicators {
-            self.indicators.add(*indicator, text.clone());
+        match self.origin.unpack(*text, json::MAX_DEPTH.saturating_sub(self.path.depth())) {
+            Ok(Value::String(_)) => self.value(kind, value),
+            Ok(inside) => self.value(kind, &inside),
+            Err(_) => {
+                self.drift.add_type(self.path.general(None), value);
+                self.unfit(&Unfit { rule: "json", expected: "a text that holds JSON" }, value);
+                true
+            }
+        }
+    }
+
+    fn validate(&mut self, rule: &Validate, mask: Option<&Mask>, text: Text<'a>, value: &Value<'a>) {
+        let text = text.decode();
+        let masked = matches!(mask, Some(Mask::Redact { to }) if *to == text);
+        if masked || rule.holds(&text) {
+            return;
+        }
+        if matches!(rule, Validate::Allow(_)) {
+            let shown = Some(text.as_ref()).filter(|_| mask.is_none());
+            self.drift.add_value(self.path.general(None), shown, value);
+        }
+        self.problems.add(self.path.exact(None), rule.rule(), rule.expected(), problem::text_of(&text));
+    }
+
+    /// Writes a text, or what masks it: indicators see no more than the record.
+    fn text(&mut self, indicators: &[Indicator], mask: Option<&'s Mask>, text: Text<'a>) {
+        let shown = match mask {
+            Some(Mask::Redact { to }) => self.origin.text(to),
+            None => text,
+        };
+        json::write_text(&mut self.out, shown);
+        if !indicators.is_empty() {
+            let shown: Cow<'a, str> = shown.decode();
+            for indicator in indicators {
+                self.indicators.add(*indicator, shown.clone());
+            }
         }
     }
 
@@ -233,42 +315,58 @@ impl<'s, 'a> Walk<'s, 'a> {
         self.out.push(b'"');
     }
 
-    fn unknown(&mut self, member: &Member<'a>, top: bool) {
+    fn unknown(&mut self, declared: &Object, member: &Member<'a>, top: bool) {
         let name = member.key.decode();
-        self.drift.add(self.path.general(&name));
-        match self.options.unknown {
-            Unknown::Keep if top && schema::is_reserved(&name) => {
-                let found = problem::kind_of(&member.value);
-                self.problems.add(
-                    self.path.exact(Some(&name)),
-                    "reserved",
-                    "no field whose name begins with p_",
-                    found,
-                );
+        // Who takes a part of it knows it.
+        let known = declared.passages.iter().any(|passage| *passage == name);
+        if !known {
+            self.drift.add_unknown(self.path.general(Some(&name)), &member.value);
+        }
+        match self.unknown {
+            Unknown::Drop => {}
+            Unknown::Reject if !known => self.refuse(member, "unknown", "declared fields only"),
+            Unknown::Keep | Unknown::Reject if top && schema::is_reserved(&name) => {
+                self.refuse(member, "reserved", "no field whose name begins with p_");
             }
-            Unknown::Keep => {
+            Unknown::Keep | Unknown::Reject => {
                 self.separate();
                 json::write_text(&mut self.out, member.key);
                 self.out.push(b':');
                 json::write_value(&mut self.out, &member.value);
             }
-            Unknown::Drop => {}
-            Unknown::Reject => {
-                let found = problem::kind_of(&member.value);
-                self.problems.add(self.path.exact(Some(&name)), "unknown", "declared fields only", found);
-            }
         }
     }
 
-    /// Every sink's key comes from the event's uuid, so an event without one cannot be kept apart from others.
-    fn row_id(&mut self, value: &Value<'a>) -> Option<RowId> {
-        let uuid = value.get("uuid").and_then(Value::name).filter(|uuid| !uuid.is_empty());
-        let uuid = self.frame.identity.map(Cow::Borrowed).or(uuid);
+    fn refuse(&mut self, member: &Member<'a>, rule: &str, expected: &str) {
+        let found = problem::kind_of(&member.value);
+        self.problems.add(self.path.exact(Some(&member.key.decode())), rule, expected, found);
+    }
+
+    /// Every sink's key comes from the event's uuid if its schema declares one, so an event without it cannot be kept apart from
+    /// others; where none is declared, it comes from the whole event.
+    fn row_id(&mut self, root: &Object, value: &Value<'a>) -> Option<RowId> {
+        let Frame { source, log_type, .. } = self.frame;
+        if root.field(schema::ROW_KEY).is_none() {
+            let mut event = Vec::new();
+            json::write_value(&mut event, value);
+            return Some(RowId::of_event(source, log_type, &event));
+        }
+        let uuid = self.uuid.take().filter(|uuid| !uuid.is_empty());
         if uuid.is_none() && self.problems.is_empty() {
-            let found = value.get("uuid").map_or_else(|| "nothing".into(), problem::kind_of);
+            let found = value.get(schema::ROW_KEY).map_or_else(|| "nothing".into(), problem::kind_of);
             self.problems.add("$.uuid".into(), "required", "a text that is not empty", found);
         }
-        uuid.map(|uuid| RowId::new(self.frame.source, self.frame.log_type, &uuid))
+        uuid.map(|uuid| RowId::new(source, log_type, &uuid))
+    }
+
+    /// Selectors name fields of the record. Where that is not the event in another form, the record is what is looked at: what it
+    /// masks must not come back as `p_match`.
+    fn enrich(&mut self, event: &Value<'a>, body: Option<&[u8]>) {
+        let record = body.and_then(|body| json::parse_within(str::from_utf8(body).ok()?, 2 * json::MAX_DEPTH).ok());
+        if body.is_none() || record.is_some() {
+            let event = record.as_ref().unwrap_or(event);
+            self.lookups.write(&mut self.out, self.frame.log_type, event, &mut self.folded);
+        }
     }
 
     fn unfit(&mut self, unfit: &Unfit, value: &Value<'a>) {
@@ -289,6 +387,28 @@ impl<'s, 'a> Walk<'s, 'a> {
     fn reopen(&mut self) {
         self.out.pop();
         self.separate();
+    }
+}
+
+/// Whether a renamed field takes its value from `key`: then it stands in the record under its new name only. One that is masked
+/// takes the key in any case, so that what it hides is not kept as an unknown field.
+fn is_renamed(declared: &Object, found: &[Option<&Value<'_>>], key: Text<'_>) -> bool {
+    declared.fields.iter().zip(found).any(|(field, value)| {
+        let masked = matches!(field.kind, Kind::String { mask: Some(_), .. });
+        matches!(&field.source, Some(Source::Rename(from)) if (masked || !is_set(*value)) && key.is(from))
+    })
+}
+
+fn is_set(value: Option<&Value<'_>>) -> bool {
+    value.is_some_and(|value| *value != Value::Null)
+}
+
+/// The text of a string, or the literal of a number: what names a thing.
+fn name<'a>(value: &Value<'a>) -> Option<Cow<'a, str>> {
+    match value {
+        Value::String(text) => Some(text.decode()),
+        Value::Number(literal) => Some(Cow::Borrowed(literal)),
+        _ => None,
     }
 }
 

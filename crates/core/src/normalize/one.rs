@@ -1,8 +1,8 @@
 //! One event outside of a page: for tests of schemas and for files of events.
 //!
-//! The same walk as a page's, so what holds here holds in the line, with one difference. The line knows an event by its uuid, and so
-//! does every sink; a schema that declares none is of another vendor's events, and those are known by their JSON without white space.
+//! The same walk as a page's, so what holds here holds in the line.
 
+use bumpalo::Bump;
 use jiff::Timestamp;
 use latchkey_contracts::{event::Event, rejection::Problem};
 
@@ -42,10 +42,9 @@ pub fn normalize_one(
         Ok(value) => value,
         Err(error) => return One { event: Err(vec![problem::not_json(error)]), drift: Drift::default() },
     };
-    let mut frame = Frame::new(origin.source, origin.label, &schema.log_type, now);
-    let identity = (!declares_uuid(schema)).then(|| compact(&value));
-    frame.identity = identity.as_deref();
-    let mut walk = Walk::new(frame, lookups, options, raw.len());
+    let frame = Frame::new(origin.source, origin.label, &schema.log_type, now);
+    let texts = Bump::new();
+    let mut walk = Walk::new(frame, schema, lookups, options, raw.len(), &texts);
     let refused = walk.event(0, &schema.root, &value).err();
     let (mut items, drift) = walk.finish();
     let event = match (refused, items.pop()) {
@@ -64,16 +63,6 @@ pub fn too_long(limit: usize) -> Problem {
         expected: format!("an event of at most {limit} bytes"),
         found: "more".into(),
     }
-}
-
-fn declares_uuid(schema: &Schema) -> bool {
-    schema.root.fields.iter().any(|field| field.name == "uuid")
-}
-
-fn compact(value: &json::Value<'_>) -> String {
-    let mut out = Vec::new();
-    json::write_value(&mut out, value);
-    String::from_utf8(out).expect("a value was read from text")
 }
 
 #[cfg(test)]

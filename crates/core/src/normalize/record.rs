@@ -16,8 +16,6 @@ pub(super) struct Frame<'a> {
     pub(super) source: &'a str,
     pub(super) log_type: &'a str,
     pub(super) now: Timestamp,
-    /// What an event is known by in place of its uuid; a page's events have none.
-    pub(super) identity: Option<&'a str>,
     /// `"p_log_type":"…","p_row_id":"`
     head: Vec<u8>,
     /// `","p_parse_time":"…","p_schema_version":0,"p_source_id":"…","p_source_label":"…"`
@@ -37,7 +35,7 @@ impl<'a> Frame<'a> {
         json::write_string(&mut tail, source);
         tail.extend_from_slice(b",\"p_source_label\":");
         json::write_string(&mut tail, source_label);
-        Self { source, log_type, now, identity: None, head, tail }
+        Self { source, log_type, now, head, tail }
     }
 
     /// Appends the standard fields up to `p_source_label`.

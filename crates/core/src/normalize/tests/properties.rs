@@ -63,7 +63,7 @@ fn event() -> impl Strategy<Value = String> {
 }
 
 /// The record without its `p_` fields, as text.
-fn stripped(record: &str) -> String {
+pub(super) fn stripped(record: &str) -> String {
     let value = json::parse(record.as_bytes()).unwrap();
     let json::Value::Object(mut members) = value else { panic!("a record is an object") };
     members.retain(|member| !crate::schema::is_reserved(&member.key.decode()));
