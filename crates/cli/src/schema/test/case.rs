@@ -1,7 +1,7 @@
 //! Test files: several YAML documents, each one test.
 //!
 //! Panther's form, strictly: an unknown key is refused, since a test that is half understood proves nothing. Documents are cut by
-//! their markers before YAML is read, so that each has a line, and a test without a name is found.
+//! their markers before YAML is read, so that each has a line, by which a test without a name is found.
 
 use std::fmt;
 
@@ -50,6 +50,7 @@ pub(super) struct Named {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Document {
+    #[serde(default)]
     name: String,
     log_type: String,
     input: Value,
@@ -244,6 +245,7 @@ mod tests {
         check("input: '{}'\nerror: []", Err("`error` is"));
         check("input: '{}'\nresult: {}\nextra: 1", Err("extra"));
         check("result: {}", Err("input"));
+        assert!(read("logType: A.B\ninput: {}\nresult: {}").is_ok_and(|cases| cases[0].name.is_empty()));
     }
 
     #[test]

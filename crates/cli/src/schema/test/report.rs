@@ -19,7 +19,8 @@ const MAX_SHOWN_BYTES: usize = 1_000;
 
 /// One line for a test that passed, and the reasons for one that failed. `out` drops colours where they are not wanted.
 pub(super) fn write(out: &mut impl Write, path: &Path, case: &Case, failures: &[Failure]) -> io::Result<()> {
-    let place = format!("{}:{}: {}", path.display(), case.line, case.name);
+    let name = if case.name.is_empty() { "without a name" } else { &case.name };
+    let place = format!("{}:{}: {name}", path.display(), case.line);
     if failures.is_empty() {
         return writeln!(out, "{GOOD}ok{GOOD:#}     {place}");
     }
