@@ -73,12 +73,11 @@ impl<'s, 'a> Origin<'s, 'a> {
     ) -> Option<Value<'a>> {
         let [key, rest @ ..] = path else { return None };
         let field = object.and_then(|object| object.field(key));
-        let value = match set(members, key) {
-            Some(value) => value.clone(),
-            None => {
-                let source = field?.source.as_ref().filter(|source| rank(source) < rank(reader))?;
-                self.value(source, members)?
-            }
+        let value = if let Some(value) = set(members, key) {
+            value.clone()
+        } else {
+            let source = field?.source.as_ref().filter(|source| rank(source) < rank(reader))?;
+            self.value(source, members)?
         };
         if rest.is_empty() {
             return Some(value);

@@ -85,7 +85,7 @@ impl<'y> Loader<'y> {
         self.definitions();
         let mut root = self.object("", top, 0)?;
         self.row_key(top, &root);
-        self.paths(&mut root);
+        derive::mark_passages(&mut root);
         let (rewrites, looks_up) = (self.rewrites, self.looks_up);
         Some(Schema { log_type: log_type?, root, unknown: None, rewrites, looks_up })
     }

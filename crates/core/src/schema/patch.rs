@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    ROW_KEY, is_reserved,
+    ROW_KEY, is_reserved, load,
     yaml::{self, Content, Node},
 };
 use crate::{
@@ -70,7 +70,14 @@ pub fn patch(text: &str, book: &Book) -> Option<Patch> {
             writer.declare(path, noted);
         }
     }
-    Some(writer.finish())
+    let patch = writer.finish();
+    // A file in a form that edits of lines do not suit stays as it is.
+    if load::load(&patch.text).is_err() && load::load(text).is_ok() {
+        let paths = book.types.keys().chain(book.values.keys().map(|(path, _)| path)).chain(book.paths.keys());
+        let left = paths.map(|path| format!("{path}: no place for it is found in the file")).collect();
+        return Some(Patch { text: text.to_owned(), hunks: Vec::new(), left });
+    }
+    Some(patch)
 }
 
 /// As a difference without context lines, as `diff -U0` prints it.
@@ -118,15 +125,19 @@ impl<'t> Writer<'t> {
         };
         let is_reserved =
             is_reserved(&name) && list.bytes == self.top.get("fields").map_or(0..0, |fields| fields.bytes.clone());
-        if is_reserved || fields.iter().any(taken) || !self.declared.insert((list.bytes.start, folded)) {
-            return self.leave(path, "its name is reserved, or another field has it in upper or lower case");
+        if name.is_empty()
+            || is_reserved
+            || fields.iter().any(taken)
+            || !self.declared.insert((list.bytes.start, folded))
+        {
+            return self.leave(path, "its name is reserved or empty, or another field has it in upper or lower case");
         }
         let kind = noted.seen.shapes.schema_type();
         let name = scalar(&name);
-        if self.is_flow(list) {
+        if is_flow(list) {
             self.insert(last.bytes.end, &format!(", {{name: {name}, type: {kind}}}"));
         } else {
-            let dash = " ".repeat(list.column);
+            let dash = " ".repeat(self.dash(last));
             let note = comment(noted);
             let field = format!("\n{dash}# {note}\n{dash}- name: {name}\n{dash}  type: {kind}");
             self.insert(self.end_of_line(self.end(last)), &field);
@@ -144,10 +155,10 @@ impl<'t> Writer<'t> {
             return self.leave(path, "its list of values is not found");
         };
         let value = scalar(value);
-        if self.is_flow(list) {
+        if is_flow(list) {
             self.insert(last.bytes.end, &format!(", {value}"));
         } else {
-            let line = format!("\n{}- {value} # {}", " ".repeat(list.column), comment(noted));
+            let line = format!("\n{}- {value} # {}", " ".repeat(self.dash(last)), comment(noted));
             self.insert(self.end_of_line(self.end(last)), &line);
         }
     }
@@ -217,16 +228,19 @@ impl<'t> Writer<'t> {
         node
     }
 
-    fn is_flow(&self, list: &Node) -> bool {
-        matches!(list.content, Content::List { flow: true, .. })
-    }
-
     fn insert(&mut self, at: usize, text: &str) {
         self.edits.entry(at).or_insert_with(|| (at..at, String::new())).1.push_str(text);
     }
 
     fn leave(&mut self, path: &str, reason: &str) {
         self.left.push(format!("{path}: {reason}"));
+    }
+
+    /// The column of the dash before an item of a block list.
+    fn dash(&self, item: &Node) -> usize {
+        let before = &self.text[..item.bytes.start];
+        let dash = before.rfind('-').unwrap_or(before.len());
+        dash - before[..dash].rfind('\n').map_or(0, |line| line + 1)
     }
 
     /// Where a value ends; block texts take the line's end with them.
@@ -253,6 +267,10 @@ impl<'t> Writer<'t> {
         let hunks = hunks(self.text, &text);
         Patch { text, hunks, left: self.left }
     }
+}
+
+fn is_flow(list: &Node) -> bool {
+    matches!(list.content, Content::List { flow: true, .. })
 }
 
 /// A part of a drift's path.

@@ -18,7 +18,7 @@ const MAX_NODES: usize = 200_000;
 pub(super) struct Node {
     /// Its first line, from 1.
     pub(super) line: usize,
-    /// The column of its first byte, from 0. A block list begins with its first dash.
+    /// The column of its first byte, from 0.
     pub(super) column: usize,
     /// Its bytes; those of a block list or mapping end where its last value does.
     pub(super) bytes: Range<usize>,

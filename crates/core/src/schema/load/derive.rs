@@ -159,14 +159,14 @@ impl<'y> Loader<'y> {
             self.fault::<()>(node, &join(path, &format!("fields[{}].rename", field.name)), reason);
         }
     }
+}
 
-    /// Notes in each object which undeclared keys paths lead through.
-    pub(super) fn paths(&mut self, root: &mut Object) {
-        let mut pointers = Vec::new();
-        collect(root, &mut pointers);
-        for pointer in pointers {
-            mark(root, &pointer.0);
-        }
+/// Notes in each object which undeclared keys paths lead through.
+pub(super) fn mark_passages(root: &mut Object) {
+    let mut pointers = Vec::new();
+    collect(root, &mut pointers);
+    for pointer in pointers {
+        mark(root, &pointer.0);
     }
 }
 

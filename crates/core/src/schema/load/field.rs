@@ -14,6 +14,20 @@ const OF_FIELD: [&str; 9] = ["name", "required", "description", "type", "rename"
 /// What an element or a definition may say beside its type.
 const OF_VALUE: [&str; 3] = ["description", "type", "mask"];
 
+/// What types may say, all together.
+const OF_TYPES: [&str; 10] = [
+    "indicators",
+    "validate",
+    "timeFormat",
+    "timeFormats",
+    "isEventTime",
+    "isExpiration",
+    "isEmbeddedJSON",
+    "fields",
+    "element",
+    "target",
+];
+
 impl<'y> Loader<'y> {
     /// Compiles each definition once, so that faults of unused ones are found too.
     pub(super) fn definitions(&mut self) {
@@ -106,7 +120,10 @@ impl<'y> Loader<'y> {
     /// The type that `node` declares. `common`: keys that it may have whatever its type.
     fn kind(&mut self, path: &str, node: &'y Node, common: &[&str], depth: usize) -> Option<Kind> {
         let at = join(path, "type");
-        let name = self.name(path, node, "type")?;
+        let Some(name) = self.name(path, node, "type") else {
+            self.keys(path, node, &[common, &OF_TYPES].concat());
+            return None;
+        };
         let own: &[&str] = match name {
             "string" => &["indicators", "validate"],
             "timestamp" => &["timeFormat", "timeFormats", "isEventTime", "isExpiration"],

@@ -127,12 +127,12 @@ fn what_no_change_of_the_file_takes_up_is_said() {
         (
             "{name: user, type: string}",
             r#"{"User":1}"#,
-            "$.User: its name is reserved, or another field has it in upper or lower case",
+            "$.User: its name is reserved or empty, or another field has it in upper or lower case",
         ),
         (
             "{name: user, type: string}",
             r#"{"p_x":1}"#,
-            "$.p_x: its name is reserved, or another field has it in upper or lower case",
+            "$.p_x: its name is reserved or empty, or another field has it in upper or lower case",
         ),
         ("{name: user, type: string}", "{\"a\\nb\":1}", "$['a\\nb']: the object that has it is not found"),
     ] {

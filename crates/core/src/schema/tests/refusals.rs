@@ -218,7 +218,7 @@ fn a_small_file_cannot_grow_without_end() {
     let mut text = "schema: Test.Event\na0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for at in 1..9 {
         let aliases = vec![format!("*a{}", at - 1); 9].join(", ");
-        text.push_str(&format!("a{at}: &a{at} [{aliases}]\n"));
+        text = format!("{text}a{at}: &a{at} [{aliases}]\n");
     }
     assert!(faults(&text)[0].contains("more than 200000 values"), "{:?}", faults(&text));
 

@@ -16,9 +16,9 @@ pub(super) fn pieces(text: &str) -> Result<Vec<Piece>, PatternError> {
     Ok(pieces)
 }
 
-fn add(pieces: &mut Vec<Piece>, directive: char) -> Result<(), PatternError> {
+fn add(into: &mut Vec<Piece>, directive: char) -> Result<(), PatternError> {
     let number = |unit: Unit| Piece::Number(unit, Width::Exactly(2));
-    let piece = match directive {
+    into.push(match directive {
         'Y' => Piece::Number(Unit::Year, Width::Exactly(4)),
         'y' => number(Unit::YearOfCentury),
         'm' => number(Unit::Month),
@@ -39,25 +39,20 @@ fn add(pieces: &mut Vec<Piece>, directive: char) -> Result<(), PatternError> {
         'p' | 'P' => Piece::Half,
         'z' => Piece::Offset,
         'Z' => Piece::Zone,
-        '%' => return literal(pieces, "%"),
-        'n' => return literal(pieces, "\n"),
-        't' => return literal(pieces, "\t"),
-        'F' => return several(pieces, "%Y-%m-%d"),
-        'T' => return several(pieces, "%H:%M:%S"),
-        'R' => return several(pieces, "%H:%M"),
-        'D' => return several(pieces, "%m/%d/%y"),
-        other => return Err(PatternError::Directive(format!("%{other}"))),
-    };
-    pieces.push(piece);
-    Ok(())
-}
-
-fn literal(pieces: &mut Vec<Piece>, text: &str) -> Result<(), PatternError> {
-    push_text(pieces, text);
-    Ok(())
-}
-
-fn several(into: &mut Vec<Piece>, text: &str) -> Result<(), PatternError> {
-    into.extend(pieces(text)?);
+        '%' => Piece::Text("%".into()),
+        'n' => Piece::Text("\n".into()),
+        't' => Piece::Text("\t".into()),
+        _ => {
+            let whole = match directive {
+                'F' => "%Y-%m-%d",
+                'T' => "%H:%M:%S",
+                'R' => "%H:%M",
+                'D' => "%m/%d/%y",
+                other => return Err(PatternError::Directive(format!("%{other}"))),
+            };
+            into.extend(pieces(whole)?);
+            return Ok(());
+        }
+    });
     Ok(())
 }
