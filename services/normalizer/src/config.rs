@@ -16,8 +16,8 @@ use crate::{
     tables::{InvalidTables, Tables},
 };
 
-/// The schemas that come with the program.
-const SHIPPED: [(&str, &str); 3] = [
+/// The schemas that come with the program: file name and text.
+pub const SHIPPED: [(&str, &str); 3] = [
     ("onepassword_sign_in_attempt.yml", include_str!("../../../schemas/onepassword_sign_in_attempt.yml")),
     ("onepassword_item_usage.yml", include_str!("../../../schemas/onepassword_item_usage.yml")),
     ("onepassword_audit_event.yml", include_str!("../../../schemas/onepassword_audit_event.yml")),

@@ -23,7 +23,7 @@ use crate::{
     json::{self, Text, Value},
     lookup::Lookups,
     row_id::RowId,
-    schema::{self, Kind, NodeKind, Plan},
+    schema::{self, Kind, NodeKind, Plan, Schema},
 };
 
 /// What the quick way knows of a page before its first event.
@@ -46,10 +46,11 @@ enum Selected {
 }
 
 impl<'s> Quick<'s> {
-    /// `None` if events of this schema have no declared uuid: the plain way finds theirs.
-    pub(super) fn new(plan: &'s Plan, lookups: &Lookups, log_type: &str) -> Option<Self> {
-        let uuid = plan.named(None, "uuid")?;
-        let selected = lookups.selectors(log_type).map(|selector| select(plan, selector.path)).collect();
+    /// `None` if the schema asks for what only the plain way does: no uuid is declared, or values come from elsewhere in the event.
+    pub(super) fn new(schema: &'s Schema, lookups: &Lookups) -> Option<Self> {
+        let plan = Some(&schema.plan).filter(|_| !schema.rewrites)?;
+        let uuid = plan.named(None, schema::ROW_KEY)?;
+        let selected = lookups.selectors(&schema.log_type).map(|selector| select(plan, selector.path)).collect();
         Some(Self { plan, uuid, selected, places: Places::default() })
     }
 
@@ -129,7 +130,13 @@ impl<'s, 'a> Walk<'s, 'a> {
         Some((row_id, event_time))
     }
 
-    fn quick_members(&mut self, quick: &Quick<'s>, object: Option<usize>, text: &'a str, run: &mut Run<'a>) -> Option<()> {
+    fn quick_members(
+        &mut self,
+        quick: &Quick<'s>,
+        object: Option<usize>,
+        text: &'a str,
+        run: &mut Run<'a>,
+    ) -> Option<()> {
         let members = quick.plan.members(object);
         let mut at = members.start;
         while at < members.end {
@@ -143,7 +150,7 @@ impl<'s, 'a> Walk<'s, 'a> {
             at = node.end;
         }
         for stranger in quick.places.strangers.iter().filter(|stranger| stranger.object == object) {
-            match self.options.unknown {
+            match self.unknown {
                 Unknown::Keep if object.is_none() && schema::is_reserved(stranger.name(text)) => return None,
                 Unknown::Keep => run.member(&mut self.out, stranger.start..stranger.end),
                 Unknown::Drop => {}
@@ -153,7 +160,14 @@ impl<'s, 'a> Walk<'s, 'a> {
         Some(())
     }
 
-    fn quick_field(&mut self, quick: &Quick<'s>, at: usize, slot: Slot, text: &'a str, run: &mut Run<'a>) -> Option<()> {
+    fn quick_field(
+        &mut self,
+        quick: &Quick<'s>,
+        at: usize,
+        slot: Slot,
+        text: &'a str,
+        run: &mut Run<'a>,
+    ) -> Option<()> {
         let node = quick.plan.node(at);
         let range = slot.range();
         let start = range.start - node.key.len();
@@ -164,25 +178,29 @@ impl<'s, 'a> Walk<'s, 'a> {
                 run.close(&mut self.out, range.end - 1);
             }
             NodeKind::Object => return None,
-            NodeKind::Value(Kind::String { indicators, validate })
+            NodeKind::Value(Kind::String { indicators, validate, .. })
                 if indicators.is_empty() && validate.is_none() && slot.is_text() =>
             {
                 run.member(&mut self.out, start..range.end);
             }
-            NodeKind::Value(Kind::String { indicators, validate }) => {
+            NodeKind::Value(Kind::String { indicators, validate, .. }) => {
                 let value = coerce::string(&slot.scalar(text)?).ok()??;
-                if !indicators.is_empty() || validate.is_some() {
-                    self.inspect(indicators, validate.as_ref(), value);
-                }
                 if slot.is_text() {
                     run.member(&mut self.out, start..range.end);
                 } else {
                     run.interrupt(&mut self.out, start..range.start);
                     json::write_text(&mut self.out, value);
                 }
+                let value = value.decode();
+                if validate.as_ref().is_some_and(|rule| !rule.holds(&value)) {
+                    return None;
+                }
+                for indicator in indicators {
+                    self.indicators.add(*indicator, value.clone());
+                }
             }
             NodeKind::Value(Kind::Json) => run.member(&mut self.out, start..range.end),
-            NodeKind::Value(Kind::Timestamp { formats, event_time }) => {
+            NodeKind::Value(Kind::Timestamp { formats, event_time, .. }) => {
                 let value = slot.scalar(text)?;
                 match coerce::instant(&value, formats).ok()? {
                     Some(instant) => {
@@ -200,7 +218,13 @@ impl<'s, 'a> Walk<'s, 'a> {
                 };
                 let before = run.mark(&mut self.out);
                 run.interrupt(&mut self.out, start..range.start);
-                if !self.value(kind, &value) {
+                let drift = std::mem::take(&mut self.drift);
+                let set = self.value(kind, &value);
+                if !std::mem::replace(&mut self.drift, drift).is_empty() {
+                    // The plain way notes it.
+                    return None;
+                }
+                if !set {
                     if node.required {
                         return None;
                     }
@@ -220,7 +244,10 @@ impl<'s, 'a> Walk<'s, 'a> {
             for node in steps {
                 path.push(Step::Field(&quick.plan.node(node).name));
             }
-            self.drift.add(path.general(stranger.name(text)));
+            // It was read before, as a part of its event.
+            if let Ok(value) = json::parse(&text.as_bytes()[stranger.value()]) {
+                self.drift.add_unknown(path.general(Some(stranger.name(text))), &value);
+            }
         }
     }
 }

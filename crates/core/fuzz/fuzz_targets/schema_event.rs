@@ -1,0 +1,61 @@
+//! Any schema and any event: nothing panics, a record is JSON, a record that is read again gives itself, and a patch that drift asks
+//! for gives a schema that loads.
+//!
+//! The input is a schema file, a zero byte and an event; without a zero byte it is an event for a schema that has every type.
+#![no_main]
+
+use latchkey_contracts::page::RawPage;
+use latchkey_core::{
+    json,
+    lookup::Lookups,
+    normalize::{Normalized, Options, Unknown, drift::Book, normalize},
+    schema::{Schemas, is_reserved, patch},
+};
+use libfuzzer_sys::fuzz_target;
+use serde::de::IgnoredAny;
+
+const LOG_TYPE: &str = "OnePassword.ItemUsage";
+const RICH: &str = include_str!("../seeds/rich.yml");
+
+fuzz_target!(|input: &[u8]| {
+    let Ok(input) = std::str::from_utf8(input) else { return };
+    let (schema, event) = input.split_once('\0').unwrap_or((RICH, input));
+    let Ok(schemas) = Schemas::load([("fuzz.yml", schema)]) else { return };
+    if schemas.get(LOG_TYPE).is_none() {
+        return;
+    }
+    let unknown = [Unknown::Keep, Unknown::Drop, Unknown::Reject][input.len() % 3];
+    let normalized = run(&schemas, event, unknown);
+    for item in &normalized.events {
+        let record = std::str::from_utf8(&item.event.record).expect("a record is text");
+        serde_json::from_str::<IgnoredAny>(record).expect("a record is JSON");
+        let event = stripped(record);
+        let again = run(&schemas, &event, unknown);
+        assert!(again.rejections.is_empty(), "a record is refused: {:?}", again.rejections[0].problems);
+        let record = std::str::from_utf8(&again.events[0].event.record).expect("a record is text");
+        assert_eq!(stripped(record), event, "a record gives another record");
+    }
+    if !normalized.drift.is_empty() {
+        let mut book = Book::default();
+        book.add(&normalized.drift, jiff::Timestamp::UNIX_EPOCH);
+        let patch = patch(schema, &book).expect("what loads is YAML");
+        Schemas::load([("patched.yml", patch.text.as_str())]).expect("a patched schema loads");
+    }
+});
+
+/// Normalizes a page of one event; none if the event breaks the page.
+fn run(schemas: &Schemas, event: &str, unknown: Unknown) -> Normalized {
+    let page = RawPage { source: "acme".into(), feed: "item_usages".into(), ..RawPage::default() };
+    let body = format!(r#"{{"cursor":"c","has_more":false,"items":[{event}]}}"#);
+    let options = Options { unknown, ..Options::default() };
+    normalize(&page, body.as_bytes(), schemas, &Lookups::default(), options, jiff::Timestamp::UNIX_EPOCH)
+}
+
+/// A record without its standard fields.
+fn stripped(record: &str) -> String {
+    let Ok(json::Value::Object(mut members)) = json::parse(record.as_bytes()) else { panic!("a record is an object") };
+    members.retain(|member| !is_reserved(&member.key.decode()));
+    let mut out = Vec::new();
+    json::write_value(&mut out, &json::Value::Object(members));
+    String::from_utf8(out).expect("what is read from a text is a text")
+}
