@@ -27,6 +27,9 @@ use crate::indicator::Indicator;
 /// The most fields of one schema, nested ones included, a definition's as often as it is referred to.
 pub const MAX_FIELDS: usize = 2_000;
 
+/// The most definitions of one schema. Each is checked on its own, up to [`MAX_FIELDS`] fields.
+pub const MAX_DEFINITIONS: usize = 200;
+
 /// The most values in the lists of one schema (indicators, formats, allowed values), a definition's as often as it is referred to.
 pub const MAX_LISTED: usize = 50_000;
 

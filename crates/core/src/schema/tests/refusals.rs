@@ -222,6 +222,10 @@ fn a_small_file_cannot_grow_without_end() {
     }
     assert!(faults(&text)[0].contains("more than 200000 values"), "{:?}", faults(&text));
 
+    let many: Vec<_> = (0..=MAX_DEFINITIONS).map(|at| format!("D{at}: {{type: string}}")).collect();
+    let text = format!("schema: Test.Event\nfields: [{{name: f, type: string}}]\ndefinitions: {{{}}}", many.join(", "));
+    assert_eq!(faults(&text), ["test.yml:3: definitions: more than 200 definitions"]);
+
     let wrong: Vec<_> = (0..1_000).map(|at| format!("{{name: f{at}, type: x}}")).collect();
     assert_eq!(faults(&format!("schema: Test.Event\nfields: [{}]", wrong.join(", "))).len(), MAX_FAULTS);
 }
