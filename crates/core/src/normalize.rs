@@ -8,6 +8,7 @@ mod coerce;
 mod derive;
 pub mod drift;
 mod event;
+mod one;
 mod problem;
 mod record;
 
@@ -25,6 +26,7 @@ use latchkey_contracts::{
 
 pub use self::{
     drift::{Drift, MAX_DRIFT_PATHS},
+    one::normalize_event,
     problem::MAX_PROBLEMS,
 };
 use self::{event::Walk, record::Frame};

@@ -19,7 +19,7 @@ pub use format::TimeFormat;
 pub(crate) use format::read as read_instant;
 pub use patch::{Hunk, Patch, patch};
 
-pub use source::{MAX_CONCAT_PATHS, MAX_DERIVED_FIELDS, Mask, Pointer, Source};
+pub use source::{MAX_ADDED_BYTES, MAX_CONCAT_PATHS, MAX_DERIVED_FIELDS, Mask, Pointer, Source};
 pub use validate::{Family, Validate};
 
 use crate::indicator::Indicator;

@@ -1,9 +1,8 @@
 //! Runs every example of docs/schemas.md: what is taught is what is done.
 
-use latchkey_contracts::page::RawPage;
 use latchkey_core::{
     lookup::Lookups,
-    normalize::{Normalized, Options, drift::Book, normalize},
+    normalize::{Normalized, Options, drift::Book, normalize_event},
     schema::{Schemas, is_reserved, patch},
 };
 use serde_json::Value;
@@ -33,15 +32,12 @@ fn blocks() -> Vec<(usize, &'static str, String)> {
     blocks
 }
 
-/// Normalizes one event under an example's schema: its log type takes the place of a feed's.
+/// Normalizes one event under an example's schema.
 fn run(schema: &str, event: &str) -> Normalized {
-    let name = schema.lines().find_map(|line| line.strip_prefix("schema: ")).expect("a name");
-    let schema = schema.replacen(name, "OnePassword.ItemUsage", 1);
-    let schemas = Schemas::load([("example.yml", schema.as_str())]).expect("a schema without faults");
-    let page = RawPage { source: "acme".into(), feed: "item_usages".into(), ..RawPage::default() };
-    let body = format!(r#"{{"cursor":"c","has_more":false,"items":[{event}]}}"#);
+    let schemas = Schemas::load([("example.yml", schema)]).expect("a schema without faults");
+    let log_type = schemas.log_types().next().expect("one schema").to_owned();
     let now = NOW.parse().expect("an instant");
-    normalize(&page, body.as_bytes(), &schemas, &Lookups::default(), Options::default(), now)
+    normalize_event("acme", &log_type, event.as_bytes(), &schemas, &Lookups::default(), Options::default(), now)
 }
 
 #[test]

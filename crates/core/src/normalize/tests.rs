@@ -233,6 +233,18 @@ fn unknown_fields_are_kept_dropped_or_refused_and_always_counted() {
 }
 
 #[test]
+fn a_log_type_may_have_its_own_answer_to_unknown_fields() {
+    let mut schemas = SHIPPED.clone();
+    schemas.set_unknown("OnePassword.ItemUsage", Unknown::Reject).unwrap();
+    let item = r#"{"uuid":"A","timestamp":"2023-03-15T16:33:50Z","x":1}"#;
+    for (feed, events) in [(Feed::ItemUsages, 0), (Feed::AuditEvents, 1)] {
+        let now = NOW.parse().unwrap();
+        let normalized = normalize(&page(feed), &body(item), &schemas, &Lookups::default(), Options::default(), now);
+        assert_eq!((normalized.events.len(), normalized.drift.total()), (events, 1));
+    }
+}
+
+#[test]
 fn an_undeclared_field_cannot_pose_as_a_standard_one() {
     let item = r#"{"uuid":"A","timestamp":"2023-03-15T16:33:50Z","p_row_id":"x","user":{"p_row_id":"x"}}"#;
     assert_eq!(problems(&plain(Feed::ItemUsages, item)), [(Some(0), vec![("$.p_row_id", "reserved")])]);

@@ -280,8 +280,15 @@ fn top_level_array_or_scalar_and_trailing_bytes() {
     for item in ["[]", "[{}]", "1", "\"x\"", "null", "true"] {
         assert_eq!(problems(&plain(Feed::ItemUsages, item)), [(Some(0), vec![("$", "type")])], "{item}");
     }
-    for item in ["{} {}", "{}x", "{},"] {
-        assert!(json::parse(item.as_bytes()).is_err(), "{item}");
+    let alone = |event: &str| {
+        let now = NOW.parse().unwrap();
+        let log_type = "OnePassword.ItemUsage";
+        normalize_event("acme", log_type, event.as_bytes(), &SHIPPED, &Lookups::default(), Options::default(), now)
+    };
+    let event = r#"{"uuid":"A","timestamp":"2023-03-15T16:33:50Z"}"#;
+    assert_eq!(alone(&format!(" {event}\n")).events.len(), 1);
+    for rest in [event, "x", ",", "}", "\0"] {
+        assert_eq!(problems(&alone(&format!("{event}{rest}"))), [(Some(0), vec![("$", "json")])], "{rest}");
     }
 }
 

@@ -125,6 +125,14 @@ fn transformations() {
             "6: fields[f].mask: what the field is made from would stay in the record unmasked: rename it, or mask it where it stands",
         ),
     ]);
+    let long = "x".repeat(MAX_ADDED_BYTES + 1);
+    check(&[
+        (&format!("type: string\nmask: {{type: redact, to: {long}}}"), "5: fields[f].mask.to: longer than 256 bytes"),
+        (
+            &format!("type: string\nconcat: {{paths: [a, b], separator: {long}}}"),
+            "5: fields[f].concat.separator: longer than 256 bytes",
+        ),
+    ]);
     check_files(&[
         (
             "schema: Test.Event\nfields:\n  - {name: a, type: string}\n  - {name: b, type: string, rename: {from: a}}",
