@@ -6,17 +6,15 @@
 
 use std::{borrow::Cow, sync::LazyLock};
 
-use latchkey_contracts::page::RawPage;
 use latchkey_core::{
     json,
     lookup::Lookups,
-    normalize::{Normalized, Options, Unknown, drift::Book, normalize},
+    normalize::{Normalized, Options, Unknown, drift::Book, normalize_event},
     schema::{Schemas, is_reserved, patch},
 };
 use libfuzzer_sys::fuzz_target;
 use serde::de::IgnoredAny;
 
-const LOG_TYPE: &str = "OnePassword.ItemUsage";
 const RICH: &str = include_str!("../seeds/rich.yml");
 
 static RICH_SCHEMAS: LazyLock<Schemas> =
@@ -31,9 +29,6 @@ fuzz_target!(|input: &[u8]| {
         let Ok(schemas) = Schemas::load([("fuzz.yml", schema)]) else { return };
         Cow::Owned(schemas)
     };
-    if schemas.get(LOG_TYPE).is_none() {
-        return;
-    }
     let unknown = [Unknown::Keep, Unknown::Drop, Unknown::Reject][input.len() % 3];
     let normalized = run(&schemas, event, unknown);
     for item in &normalized.events {
@@ -53,12 +48,18 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// Normalizes a page of one event; none if the event breaks the page.
 fn run(schemas: &Schemas, event: &str, unknown: Unknown) -> Normalized {
-    let page = RawPage { source: "acme".into(), feed: "item_usages".into(), ..RawPage::default() };
-    let body = format!(r#"{{"cursor":"c","has_more":false,"items":[{event}]}}"#);
+    let log_type = schemas.log_types().next().expect("one schema");
     let options = Options { unknown, ..Options::default() };
-    normalize(&page, body.as_bytes(), schemas, &Lookups::default(), options, jiff::Timestamp::UNIX_EPOCH)
+    normalize_event(
+        "acme",
+        log_type,
+        event.as_bytes(),
+        schemas,
+        &Lookups::default(),
+        options,
+        jiff::Timestamp::UNIX_EPOCH,
+    )
 }
 
 /// A record without its standard fields.

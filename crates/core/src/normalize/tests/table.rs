@@ -3,7 +3,7 @@
 use super::*;
 
 /// Normalizes one value under one declared field; the record's field, or the rule that refused it.
-fn field(declaration: &str, value: &str) -> Result<Value, String> {
+pub(super) fn field(declaration: &str, value: &str) -> Result<Value, String> {
     let schema = format!(
         "schema: OnePassword.ItemUsage\nfields:\n  - {{name: uuid, type: string}}\n  - {{name: f, {declaration}}}\n"
     );
