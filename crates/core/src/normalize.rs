@@ -181,7 +181,4 @@ fn refused(body: &[u8], rule: &str, expected: &str, found: String) -> Normalized
 }
 
 #[cfg(test)]
-pub(crate) use tests::drift_of;
-
-#[cfg(test)]
 mod tests;

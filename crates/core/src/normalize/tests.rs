@@ -41,7 +41,7 @@ fn run(feed: Feed, items: &str, lookups: &Lookups, options: Options) -> Normaliz
 }
 
 /// The drift of a page of item usages.
-pub(crate) fn drift_of(schemas: &Schemas, items: &str, unknown: Unknown) -> Drift {
+fn drift_of(schemas: &Schemas, items: &str, unknown: Unknown) -> Drift {
     let options = Options { unknown, ..Options::default() };
     let page = page(Feed::ItemUsages);
     normalize(&page, &body(items), schemas, &Lookups::default(), options, NOW.parse().unwrap()).drift
