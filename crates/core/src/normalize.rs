@@ -30,7 +30,7 @@ use latchkey_contracts::{
 
 pub use self::{
     drift::{Drift, MAX_DRIFT_PATHS},
-    one::{One, Origin, normalize_one, too_long},
+    one::{One, Origin, normalize_one, normalize_one_plainly, too_long},
     problem::MAX_PROBLEMS,
 };
 use self::{event::Walk, quick::Quick, record::Frame};
@@ -225,9 +225,6 @@ fn refused(body: &[u8], rule: &str, expected: &str, found: String) -> Normalized
     let rejection = Rejection { item: None, problems: vec![problem], raw: Bytes::copy_from_slice(body) };
     Normalized { rejections: vec![rejection], ..Normalized::default() }
 }
-
-#[cfg(test)]
-pub(crate) use tests::drift_of;
 
 #[cfg(test)]
 mod tests;

@@ -21,13 +21,16 @@ pub(crate) use format::read as read_instant;
 pub use patch::{Hunk, Patch, patch};
 pub(crate) use plan::{NodeKind, Plan};
 
-pub use source::{MAX_CONCAT_PATHS, MAX_DERIVED_FIELDS, Mask, Pointer, Source};
+pub use source::{MAX_ADDED_BYTES, MAX_CONCAT_PATHS, MAX_DERIVED_FIELDS, Mask, Pointer, Source};
 pub use validate::{Family, Validate};
 
 use crate::indicator::Indicator;
 
 /// The most fields of one schema, nested ones included, a definition's as often as it is referred to.
 pub const MAX_FIELDS: usize = 2_000;
+
+/// The most definitions of one schema. Each is checked on its own, up to [`MAX_FIELDS`] fields.
+pub const MAX_DEFINITIONS: usize = 200;
 
 /// The most values in the lists of one schema (indicators, formats, allowed values), a definition's as often as it is referred to.
 pub const MAX_LISTED: usize = 50_000;

@@ -1,9 +1,8 @@
 //! Runs every example of docs/schemas.md: what is taught is what is done.
 
-use latchkey_contracts::page::RawPage;
 use latchkey_core::{
     lookup::Lookups,
-    normalize::{Normalized, Options, drift::Book, normalize},
+    normalize::{One, Options, Origin, drift::Book, normalize_one},
     schema::{Schemas, is_reserved, patch},
 };
 use serde_json::Value;
@@ -33,15 +32,13 @@ fn blocks() -> Vec<(usize, &'static str, String)> {
     blocks
 }
 
-/// Normalizes one event under an example's schema: its log type takes the place of a feed's.
-fn run(schema: &str, event: &str) -> Normalized {
-    let name = schema.lines().find_map(|line| line.strip_prefix("schema: ")).expect("a name");
-    let schema = schema.replacen(name, "OnePassword.ItemUsage", 1);
-    let schemas = Schemas::load([("example.yml", schema.as_str())]).expect("a schema without faults");
-    let page = RawPage { source: "acme".into(), feed: "item_usages".into(), ..RawPage::default() };
-    let body = format!(r#"{{"cursor":"c","has_more":false,"items":[{event}]}}"#);
+/// Normalizes one event under an example's schema.
+fn run(schema: &str, event: &str) -> One {
+    let schemas = Schemas::load([("example.yml", schema)]).expect("a schema without faults");
+    let schema = schemas.log_types().next().and_then(|log_type| schemas.get(log_type)).expect("one schema");
+    let origin = Origin { source: "acme", label: "Acme" };
     let now = NOW.parse().expect("an instant");
-    normalize(&page, body.as_bytes(), &schemas, &Lookups::default(), Options::default(), now)
+    normalize_one(event.as_bytes(), schema, origin, &Lookups::default(), Options::default(), now)
 }
 
 #[test]
@@ -54,17 +51,15 @@ fn every_example_does_what_the_page_says() {
             "yaml schema" | "yaml drift" | "yaml refused" => schema = content,
             "json event" => event = content,
             "json record" => {
-                let normalized = run(&schema, &event);
-                let [item] = normalized.events.as_slice() else { panic!("line {line}: {:?}", normalized.rejections) };
-                let mut record: Value = serde_json::from_slice(&item.event.record).unwrap();
+                let event = run(&schema, &event).event.unwrap_or_else(|problems| panic!("line {line}: {problems:?}"));
+                let mut record: Value = serde_json::from_slice(&event.record).unwrap();
                 record.as_object_mut().unwrap().retain(|name, _| !is_reserved(name));
                 assert_eq!(record, serde_json::from_str::<Value>(&content).unwrap(), "line {line}");
             }
             "text problems" => {
-                let normalized = run(&schema, &event);
-                let [rejection] = normalized.rejections.as_slice() else { panic!("line {line}: one rejection") };
+                let Err(problems) = run(&schema, &event).event else { panic!("line {line}: no rejection") };
                 let problems: Vec<_> =
-                    rejection.problems.iter().map(|problem| format!("{} {}\n", problem.path, problem.rule)).collect();
+                    problems.iter().map(|problem| format!("{} {}\n", problem.path, problem.rule)).collect();
                 assert_eq!(problems.concat(), content, "line {line}");
             }
             "diff" => {

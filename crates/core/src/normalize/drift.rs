@@ -50,7 +50,7 @@ pub struct Seen {
 }
 
 impl Drift {
-    /// How many undeclared fields were met.
+    /// How many undeclared fields were met, and whatever is beyond the bound.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.paths.values().map(|seen| seen.count).sum::<u64>() + self.others

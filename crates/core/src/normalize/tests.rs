@@ -41,7 +41,7 @@ fn run(feed: Feed, items: &str, lookups: &Lookups, options: Options) -> Normaliz
 }
 
 /// The drift of a page of item usages.
-pub(crate) fn drift_of(schemas: &Schemas, items: &str, unknown: Unknown) -> Drift {
+fn drift_of(schemas: &Schemas, items: &str, unknown: Unknown) -> Drift {
     let options = Options { unknown, ..Options::default() };
     let page = page(Feed::ItemUsages);
     normalize(&page, &body(items), schemas, &Lookups::default(), options, NOW.parse().unwrap()).drift
@@ -229,6 +229,18 @@ fn unknown_fields_are_kept_dropped_or_refused_and_always_counted() {
             }
             _ => panic!("{normalized:?}"),
         }
+    }
+}
+
+#[test]
+fn a_log_type_may_have_its_own_answer_to_unknown_fields() {
+    let mut schemas = SHIPPED.clone();
+    schemas.set_unknown("OnePassword.ItemUsage", Unknown::Reject).unwrap();
+    let item = r#"{"uuid":"A","timestamp":"2023-03-15T16:33:50Z","x":1}"#;
+    for (feed, events) in [(Feed::ItemUsages, 0), (Feed::AuditEvents, 1)] {
+        let now = NOW.parse().unwrap();
+        let normalized = normalize(&page(feed), &body(item), &schemas, &Lookups::default(), Options::default(), now);
+        assert_eq!((normalized.events.len(), normalized.drift.total()), (events, 1));
     }
 }
 

@@ -4,12 +4,17 @@
 //! a type into the place of the old one, in the style the file has there. What comes out is text for people to read, and for tools
 //! that apply differences.
 
+mod hunk;
+mod path;
+
 use std::{
     collections::{BTreeMap, HashSet},
     fmt,
     ops::Range,
 };
 
+pub use self::hunk::Hunk;
+use self::path::{Step, name_byte, steps};
 use super::{
     ROW_KEY, is_reserved, load,
     yaml::{self, Content, Node},
@@ -28,19 +33,6 @@ pub struct Patch {
     pub hunks: Vec<Hunk>,
     /// Drift that no change of this file takes up, in words, such as a new value that is not shown.
     pub left: Vec<String>,
-}
-
-/// Lines that take the place of others.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hunk {
-    /// The first line that goes, from 1; if none does, the line behind which the new ones go.
-    pub line: usize,
-    /// The lines that go.
-    pub old: Vec<String>,
-    /// The line of the new file where the new ones begin.
-    pub new_line: usize,
-    /// The lines that come.
-    pub new: Vec<String>,
 }
 
 /// The change of `text` that takes `book` up. `None` if the text is no YAML.
@@ -83,17 +75,7 @@ pub fn patch(text: &str, book: &Book) -> Option<Patch> {
 /// As a difference without context lines, as `diff -U0` prints it.
 impl fmt::Display for Patch {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for hunk in &self.hunks {
-            let Hunk { line, old, new_line, new } = hunk;
-            writeln!(formatter, "@@ -{line},{} +{new_line},{} @@", old.len(), new.len())?;
-            for line in old {
-                writeln!(formatter, "-{line}")?;
-            }
-            for line in new {
-                writeln!(formatter, "+{line}")?;
-            }
-        }
-        Ok(())
+        self.hunks.iter().try_for_each(|hunk| hunk.fmt(formatter))
     }
 }
 
@@ -264,52 +246,13 @@ impl<'t> Writer<'t> {
             }
         }
         text.push_str(&self.text[at..]);
-        let hunks = hunks(self.text, &text);
+        let hunks = hunk::between(self.text, &text);
         Patch { text, hunks, left: self.left }
     }
 }
 
 fn is_flow(list: &Node) -> bool {
     matches!(list.content, Content::List { flow: true, .. })
-}
-
-/// A part of a drift's path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
-    Key(String),
-    Element,
-}
-
-/// Takes `$.tags[*].color` and `$['a b']` apart; `None` if a name in it was cut.
-fn steps(path: &str) -> Option<Vec<Step>> {
-    let mut rest = path.strip_prefix('$')?;
-    let mut steps = Vec::new();
-    while !rest.is_empty() {
-        if let Some(after) = rest.strip_prefix("[*]") {
-            steps.push(Step::Element);
-            rest = after;
-        } else if let Some(name) = rest.strip_prefix("['") {
-            let (name, after) = name.split_once("']")?;
-            if name.contains('\\') {
-                return None;
-            }
-            steps.push(Step::Key(name.to_owned()));
-            rest = after;
-        } else {
-            let name = rest.strip_prefix('.')?;
-            let length = name.bytes().take_while(|byte| name_byte(char::from(*byte))).count();
-            if length == 0 {
-                return None;
-            }
-            steps.push(Step::Key(name[..length].to_owned()));
-            rest = &name[length..];
-        }
-    }
-    Some(steps)
-}
-
-fn name_byte(byte: char) -> bool {
-    byte.is_ascii_alphanumeric() || byte == '_' || byte == '-'
 }
 
 /// A text as YAML: quoted unless it is a plain word, for `no` and `1` mean something else to many readers.
@@ -328,45 +271,6 @@ fn scalar(text: &str) -> String {
 fn comment(noted: &Noted) -> String {
     let Noted { first, last, seen } = noted;
     format!("met {} ×, {first:.0} to {last:.0}, first as {}", seen.count, seen.sample)
-}
-
-/// The lines that differ. Edits insert and replace whole runs of lines, so a walk that looks for the next common line is enough.
-fn hunks(old: &str, new: &str) -> Vec<Hunk> {
-    let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
-    let (mut left, mut right) = (0, 0);
-    let mut hunks = Vec::new();
-    while left < old.len() || right < new.len() {
-        if left < old.len() && right < new.len() && old[left] == new[right] {
-            left += 1;
-            right += 1;
-            continue;
-        }
-        let (gone, come) = distance(&old[left..], &new[right..]);
-        let owned = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
-        hunks.push(Hunk {
-            line: if gone == 0 { left } else { left + 1 },
-            old: owned(&old[left..left + gone]),
-            new_line: if come == 0 { right } else { right + 1 },
-            new: owned(&new[right..right + come]),
-        });
-        left += gone;
-        right += come;
-    }
-    hunks
-}
-
-/// How many lines go and come until both texts have the same line again; as few as possible.
-fn distance(old: &[&str], new: &[&str]) -> (usize, usize) {
-    for total in 1..=old.len() + new.len() {
-        for gone in 0..=total.min(old.len()) {
-            let come = total - gone;
-            let meets = come <= new.len() && old.get(gone) == new.get(come) && (gone < old.len() || come == new.len());
-            if meets {
-                return (gone, come);
-            }
-        }
-    }
-    (old.len(), new.len())
 }
 
 #[cfg(test)]

@@ -9,6 +9,9 @@ pub const MAX_DERIVED_FIELDS: usize = 100;
 /// The most texts that are joined into one.
 pub const MAX_CONCAT_PATHS: usize = 16;
 
+/// The longest text that a schema adds to events (a separator, a mask), in bytes. It is repeated in every event.
+pub const MAX_ADDED_BYTES: usize = 256;
+
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {

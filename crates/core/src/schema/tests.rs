@@ -94,6 +94,20 @@ fn one_log_type_has_one_file() {
 }
 
 #[test]
+fn conditions_say_what_they_ask_for() {
+    let values = |count: usize| vec!["v".to_owned(); count];
+    for (validate, expect) in [
+        (Validate::Allow(vec!["pass".into(), "block".into()]), "one of pass, block"),
+        (Validate::Allow(values(9)), "one of 9 allowed values"),
+        (Validate::Deny(values(2)), "none of 2 denied values"),
+        (Validate::Ip(Family::V6), "an IPv6 address"),
+        (Validate::Cidr(Family::Any), "an IP address range"),
+    ] {
+        assert_eq!(validate.expected(), expect);
+    }
+}
+
+#[test]
 fn conditions_hold_or_do_not() {
     let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     for (validate, text, expect) in [

@@ -1,8 +1,26 @@
 //! What holds for every input.
 
+use std::borrow::Cow;
+
 use proptest::prelude::*;
 
-use super::*;
+use super::{super::coerce, *};
+use crate::schema::Width;
+
+/// A declaration of every type.
+const KINDS: [&str; 11] = [
+    "type: string",
+    "type: smallint",
+    "type: int",
+    "type: bigint",
+    "type: float",
+    "type: boolean",
+    "type: json",
+    "type: timestamp, timeFormats: [rfc3339, unix, '%Y-%m-%d']",
+    "type: object, fields: [{name: name, type: string}, {name: user, type: json}]",
+    "type: array, element: {type: array, element: {type: string}}",
+    "type: array, isEmbeddedJSON: true, element: {type: json, isEmbeddedJSON: true}",
+];
 
 /// Any JSON, a bit of it shaped like an event: as text, so that escapes and number forms vary.
 fn value() -> impl Strategy<Value = String> {
@@ -169,6 +187,33 @@ proptest! {
             prop_assert_eq!(&again.rejections, &vec![]);
             prop_assert_eq!(stripped(record(&again.events[0])), stripped(record(item)));
             prop_assert_eq!(without_row_id(record(&again.events[0])), without_row_id(record(item)));
+        }
+    }
+
+    #[test]
+    fn a_whole_number_is_the_same_as_number_and_as_text(number in prop_oneof![any::<i64>(), -70_000_i64..70_000]) {
+        let literal = number.to_string();
+        for width in [Width::Small, Width::Int, Width::Big] {
+            let fits = coerce::integer(&json::Value::Number(&literal), width);
+            prop_assert_eq!(&fits, &coerce::integer(&json::Value::String(json::Text::written(&literal)), width));
+            prop_assert_eq!(fits.ok().flatten(), Some(number).filter(|number| width.holds(*number)));
+        }
+    }
+
+    #[test]
+    fn a_float_keeps_its_digits(number in prop::num::f64::NORMAL | prop::num::f64::ZERO) {
+        let literal = format!("{number:?}");
+        for value in [json::Value::Number(&literal), json::Value::String(json::Text::written(&literal))] {
+            prop_assert_eq!(coerce::float(&value), Ok(Some(Cow::Borrowed(literal.as_str()))));
+        }
+    }
+
+    #[test]
+    fn what_a_type_makes_of_a_value_it_makes_of_that_again(value in value(), kind in proptest::sample::select(&KINDS[..])) {
+        if let Ok(made) = table::field(kind, &value)
+            && made != json!("omitted")
+        {
+            prop_assert_eq!(table::field(kind, &made.to_string()), Ok(made));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        Field, Kind, MAX_CONCAT_PATHS, MAX_DERIVED_FIELDS, Mask, Object, Pointer, Source,
+        Field, Kind, MAX_ADDED_BYTES, MAX_CONCAT_PATHS, MAX_DERIVED_FIELDS, Mask, Object, Pointer, Source,
         yaml::{Entry, Node},
     },
     Loader, join,
@@ -51,13 +51,13 @@ impl<'y> Loader<'y> {
             }
             "concat" => {
                 self.keys(&at, node, &["paths", "separator"]);
-                let separator = node.get("separator").map_or(Some(""), |_| self.required_text(&at, node, "separator"));
+                let separator = node.get("separator").map_or(Some(""), |_| self.added(&at, node, "separator"));
                 Source::Concat { paths: self.pointers(&at, node)?, separator: separator?.to_owned() }
             }
             _ => {
                 self.keys(&at, node, &["from", "separator", "index"]);
                 let from = self.pointer(&at, node, "from");
-                let separator = self.name(&at, node, "separator");
+                let separator = self.name(&at, node, "separator").and(self.added(&at, node, "separator"));
                 let index = self.index(&at, node);
                 Source::Split { from: from?, separator: separator?.to_owned(), index: index? }
             }
@@ -112,6 +112,15 @@ impl<'y> Loader<'y> {
         }
     }
 
+    /// A text that comes into every event.
+    fn added(&mut self, path: &str, map: &'y Node, key: &str) -> Option<&'y str> {
+        let text = self.required_text(path, map, key)?;
+        if text.len() > MAX_ADDED_BYTES {
+            return self.fault(map, &join(path, key), format!("longer than {MAX_ADDED_BYTES} bytes"));
+        }
+        Some(text)
+    }
+
     /// What the record shows instead of a text. `kind`: the type's name.
     pub(super) fn mask(&mut self, path: &str, map: &'y Node, kind: &str) -> Option<Mask> {
         let node = map.get("mask")?;
@@ -126,7 +135,7 @@ impl<'y> Loader<'y> {
         match self.name(&at, node, "type")? {
             "redact" => {
                 self.keys(&at, node, &["type", "to"]);
-                let to = if node.get("to").is_some() { self.required_text(&at, node, "to")? } else { REDACTED };
+                let to = if node.get("to").is_some() { self.added(&at, node, "to")? } else { REDACTED };
                 Some(Mask::Redact { to: to.to_owned() })
             }
             "hash" => self.fault(
@@ -140,12 +149,12 @@ impl<'y> Loader<'y> {
 
     /// A renamed key has one new name, and none of its own beside it.
     pub(super) fn renames(&mut self, path: &str, declared: &'y [Node], fields: &[Field]) {
-        let froms = fields.iter().filter_map(|field| match &field.source {
+        let renamed = fields.iter().filter_map(|field| match &field.source {
             Some(Source::Rename(from)) => Some((field, from)),
             _ => None,
         });
         let mut earlier: Vec<&str> = Vec::new();
-        for (field, from) in froms {
+        for (field, from) in renamed {
             let reason = if fields.iter().any(|other| other.name == *from) {
                 format!("{from:?} is declared itself: use copy")
             } else if earlier.contains(&from.as_str()) {

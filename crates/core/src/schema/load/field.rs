@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    super::{Field, Kind, MAX_DEPTH, MAX_FAULTS, MAX_FIELDS, Object, Width, is_reserved, yaml::Node},
+    super::{Field, Kind, MAX_DEFINITIONS, MAX_DEPTH, MAX_FAULTS, MAX_FIELDS, Object, Width, is_reserved, yaml::Node},
     Loader, join,
 };
 use crate::json;
@@ -36,10 +36,15 @@ impl<'y> Loader<'y> {
             self.fault::<()>(definitions, "definitions", "must be a mapping");
             return;
         };
+        if entries.len() > MAX_DEFINITIONS {
+            self.fault::<()>(definitions, "definitions", format!("more than {MAX_DEFINITIONS} definitions"));
+            return;
+        }
         for entry in entries {
             self.definition(&entry.value, &entry.key, 0);
             // What counts is what the fields make of them.
-            (self.fields, self.listed, self.rewrites) = (0, 0, false);
+            (self.fields, self.listed, self.derived) = (0, 0, 0);
+            (self.rewrites, self.looks_up) = (false, false);
         }
     }
 

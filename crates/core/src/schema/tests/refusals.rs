@@ -125,6 +125,14 @@ fn transformations() {
             "6: fields[f].mask: what the field is made from would stay in the record unmasked: rename it, or mask it where it stands",
         ),
     ]);
+    let long = "x".repeat(MAX_ADDED_BYTES + 1);
+    check(&[
+        (&format!("type: string\nmask: {{type: redact, to: {long}}}"), "5: fields[f].mask.to: longer than 256 bytes"),
+        (
+            &format!("type: string\nconcat: {{paths: [a, b], separator: {long}}}"),
+            "5: fields[f].concat.separator: longer than 256 bytes",
+        ),
+    ]);
     check_files(&[
         (
             "schema: Test.Event\nfields:\n  - {name: a, type: string}\n  - {name: b, type: string, rename: {from: a}}",
@@ -221,6 +229,10 @@ fn a_small_file_cannot_grow_without_end() {
         text = format!("{text}a{at}: &a{at} [{aliases}]\n");
     }
     assert!(faults(&text)[0].contains("more than 200000 values"), "{:?}", faults(&text));
+
+    let many: Vec<_> = (0..=MAX_DEFINITIONS).map(|at| format!("D{at}: {{type: string}}")).collect();
+    let text = format!("schema: Test.Event\nfields: [{{name: f, type: string}}]\ndefinitions: {{{}}}", many.join(", "));
+    assert_eq!(faults(&text), ["test.yml:3: definitions: more than 200 definitions"]);
 
     let wrong: Vec<_> = (0..1_000).map(|at| format!("{{name: f{at}, type: x}}")).collect();
     assert_eq!(faults(&format!("schema: Test.Event\nfields: [{}]", wrong.join(", "))).len(), MAX_FAULTS);
