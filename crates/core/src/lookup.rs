@@ -8,6 +8,7 @@ mod columns;
 mod definition;
 mod enrich;
 mod fault;
+pub mod import;
 mod learned;
 mod read;
 mod selector;
