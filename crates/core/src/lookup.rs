@@ -217,7 +217,8 @@ impl Lookups {
         Self { now: Moment::of(now), ..self.clone() }
     }
 
-    /// The same tables, with what events taught standing in where `users` has no row.
+    /// The same tables, with what events taught standing in where `users` has no row, for log types that name users by bare fields
+    /// (`actor_uuid`). Where the user is an object of the event (`user.uuid`), name and address stand beside the UUID.
     #[must_use]
     pub fn with_learned(&self, learned: Arc<Learned>) -> Self {
         Self { learned: Some(learned), ..self.clone() }
@@ -243,7 +244,11 @@ impl Set {
             } else {
                 association.selectors.clone()
             };
-            joins.joins.push(Join::new(&definition.name, Arc::clone(table), selectors, definition.name == USERS));
+            let learns = definition.name == USERS && selectors.iter().all(Selector::is_bare);
+            // Without rows, only what events teach can match.
+            if table.rows() > 0 || learns {
+                joins.joins.push(Join::new(&definition.name, Arc::clone(table), selectors, learns));
+            }
         }
     }
 }

@@ -97,12 +97,16 @@ pub enum Error {
     Earlier(usize),
 }
 
-/// Makes a table's data from a list. `earlier` is what the table held before: JSON lines, or nothing.
-pub fn import(list: &[u8], earlier: &[u8], options: &Options) -> Result<Imported, Error> {
-    if list.len() > MAX_FILE_BYTES || earlier.len() > MAX_FILE_BYTES {
+/// Makes a table's data from lists, together one. `earlier` is what the table held before: JSON lines, or nothing.
+pub fn import(lists: &[&[u8]], earlier: &[u8], options: &Options) -> Result<Imported, Error> {
+    let length = lists.iter().map(|list| list.len()).fold(0, usize::saturating_add);
+    if length > MAX_FILE_BYTES || earlier.len() > MAX_FILE_BYTES {
         return Err(Error::TooLong);
     }
-    let entries = export::read(list)?;
+    let mut entries = Vec::new();
+    for list in lists {
+        entries.append(&mut export::read(list)?);
+    }
     let kind = match options.kind {
         Some(kind) => kind,
         None if entries.is_empty() => return Err(Error::Empty),

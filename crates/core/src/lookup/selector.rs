@@ -106,6 +106,11 @@ impl Selector {
         &self.key
     }
 
+    /// Whether it is a field of the event's top level.
+    pub(super) fn is_bare(&self) -> bool {
+        matches!(&self.target, Target::Field(steps) if steps.len() == 1)
+    }
+
     /// What it points at.
     #[must_use]
     pub fn target(&self) -> &Target {

@@ -1,6 +1,7 @@
 mod addresses;
 mod defined;
 mod mmdb;
+mod properties;
 
 use serde_json::{Value, json};
 

@@ -59,7 +59,7 @@ fn each_list_is_known_by_its_columns() {
             r#"{"uuid":"i","title":"Mail","updatedAt":"t"}"#,
         ),
     ] {
-        let imported = import(list.as_bytes(), b"", &Options::default()).unwrap();
+        let imported = import(&[list.as_bytes()], b"", &Options::default()).unwrap();
         assert_eq!((imported.kind, lines(&imported)[0]), (kind, expect));
     }
 }
@@ -70,7 +70,7 @@ fn what_is_no_longer_listed_keeps_its_name() {
                    {\"uuid\":\"long\",\"deleted\":true}\n";
     let run = |scope| {
         let options = Options { scope, ..Options::default() };
-        import(ITEMS.as_bytes(), earlier.as_bytes(), &options).unwrap()
+        import(&[ITEMS.as_bytes()], earlier.as_bytes(), &options).unwrap()
     };
     let all = run(Scope::Everything);
     assert_eq!((all.listed, all.kept, all.deleted), (2, 0, 2));
@@ -79,7 +79,7 @@ fn what_is_no_longer_listed_keeps_its_name() {
         [r#"{"uuid":"gone","title":"Safe","vault_uuid":"vault1","deleted":true}"#, r#"{"uuid":"long","deleted":true}"#]
     );
     // The same list again changes nothing.
-    assert_eq!(import(ITEMS.as_bytes(), &all.data, &Options::default()).unwrap().data, all.data);
+    assert_eq!(import(&[ITEMS.as_bytes()], &all.data, &Options::default()).unwrap().data, all.data);
     let some = run(Scope::Partial);
     assert_eq!((some.kept, some.deleted), (1, 1));
     assert_eq!(run(Scope::AllBut(["vault1".into()].into())).kept, 1);
@@ -91,7 +91,7 @@ fn columns_can_be_redacted_and_left_out_but_not_the_key() {
     let list = |columns: &[&str]| columns.iter().map(|column| (*column).to_owned()).collect::<Vec<_>>();
     let options = Options { redact: list(&["title", "uuid"]), omit: list(&["category"]), ..Options::default() };
     let earlier = br#"{"uuid":"gone","title":"Safe","category":"LOGIN"}"#;
-    let imported = import(ITEMS.as_bytes(), earlier, &options).unwrap();
+    let imported = import(&[ITEMS.as_bytes()], earlier, &options).unwrap();
     assert_eq!(
         lines(&imported)[1..],
         [
@@ -103,7 +103,8 @@ fn columns_can_be_redacted_and_left_out_but_not_the_key() {
 
 #[test]
 fn whatever_else_changes_nothing_and_shows_nothing() {
-    let run = |list: &str, earlier: &str| import(list.as_bytes(), earlier.as_bytes(), &Options::default()).unwrap_err();
+    let run =
+        |list: &str, earlier: &str| import(&[list.as_bytes()], earlier.as_bytes(), &Options::default()).unwrap_err();
     assert_eq!(run("[]", ""), Error::Empty);
     assert_eq!(run("", ""), Error::Empty);
     assert_eq!(run("[{\"id\":\"a\",\"name\":\"b\"}]", ""), Error::Unclear);
@@ -113,14 +114,14 @@ fn whatever_else_changes_nothing_and_shows_nothing() {
     assert_eq!(run("<html>", ""), Error::Malformed { line: 1, column: 1 });
     assert_eq!(run(ITEMS, "{\"id\":\"a\"}"), Error::Earlier(1));
     assert!(!run("[{\"title\":{\"secret\":1}}]", "").to_string().contains("secret"));
-    let imported = import(ITEMS.as_bytes(), b"", &Options::default()).unwrap();
+    let imported = import(&[ITEMS.as_bytes()], b"", &Options::default()).unwrap();
     assert_eq!(format!("{imported:?}"), "Imported(Items: 2 listed, 0 kept, 0 deleted)");
 }
 
 #[test]
 fn a_kind_that_is_said_counts() {
     let options = Options { kind: Some("vaults".parse().unwrap()), ..Options::default() };
-    let imported = import(b"[{\"id\":\"a\",\"name\":\"b\"}]", b"", &options).unwrap();
+    let imported = import(&[b"[{\"id\":\"a\",\"name\":\"b\"}]"], b"", &options).unwrap();
     assert_eq!(lines(&imported), [r#"{"uuid":"a","name":"b"}"#]);
     assert!("nonsense".parse::<Kind>().is_err());
 }

@@ -233,6 +233,12 @@ fn what_events_taught_stands_in_for_missing_users() {
         out.push(b'}');
         assert_eq!(serde_json::from_slice::<Value>(&out).unwrap()["p_enrichment"]["users"], expect);
     };
+    // Here the event itself says who.
+    let sign_in = json!({ "target_user": { "uuid": "u1", "name": "Ann" } }).to_string();
+    let lookups = Lookups::load(&[]).unwrap().0.with_learned(Arc::clone(&learned));
+    let mut out = Vec::new();
+    lookups.write(&mut out, SIGN_IN, &json::parse(sign_in.as_bytes()).unwrap(), &mut String::new());
+    assert_eq!(out, b"");
     let bob = json!({ "uuid": "u2", "name": "Bob", "learned": true, "p_match": "u2" });
     check(
         &[],
