@@ -6,6 +6,7 @@
 mod caught_up;
 mod demo;
 mod line;
+mod lookup;
 mod nats;
 mod options;
 mod progress;
@@ -24,12 +25,15 @@ enum Command {
     Demo(demo::Arguments),
     /// Collects one account's events, for ever or until all are delivered.
     Up(Box<up::Arguments>),
+    /// Makes, checks and hands out lookup tables.
+    Lookup(lookup::Arguments),
 }
 
 fn main() -> ExitCode {
     match Command::try_parse() {
         Ok(Command::Demo(arguments)) => demo::run(arguments),
         Ok(Command::Up(arguments)) => up::run(*arguments),
+        Ok(Command::Lookup(arguments)) => lookup::run(arguments),
         Err(refusal) => {
             // Help and version arrive here too, meant for standard output.
             let _ = refusal.print();
