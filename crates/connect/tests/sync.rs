@@ -22,8 +22,8 @@ async fn answer(server: &MockServer, at: &str, body: &str, expect: u64) {
         .await;
 }
 
-fn client(server: &MockServer, options: ClientOptions) -> Client {
-    Client::new(server.uri().parse().unwrap(), &"secret".into(), &options).unwrap()
+fn client(server: &MockServer, options: &ClientOptions) -> Client {
+    Client::new(server.uri().parse().unwrap(), &"secret".into(), options).unwrap()
 }
 
 fn vault(id: &str, version: u64) -> String {
@@ -54,7 +54,7 @@ fn text(data: &[u8]) -> &str {
 #[tokio::test]
 async fn only_vaults_that_changed_are_read_again() {
     let server = MockServer::start().await;
-    let client = client(&server, ClientOptions::default());
+    let client = client(&server, &ClientOptions::default());
     answer(&server, "/v1/vaults", &format!("[{},{},{}]", vault("v1", 1), vault("v2", 5), vault("v3", 1)), 1).await;
     answer(&server, "/v1/vaults/v1/items", &format!("[{}]", item("a", "v1", "Mail")), 1).await;
     answer(&server, "/v1/vaults/v2/items", &format!("[{},{}]", item("b", "v2", "Bank"), item("c", "v2", "Safe")), 1)
@@ -89,13 +89,13 @@ async fn only_vaults_that_changed_are_read_again() {
 #[tokio::test]
 async fn a_vault_that_cannot_be_read_keeps_its_rows_and_is_tried_again() {
     let server = MockServer::start().await;
-    let client = client(&server, ClientOptions::default());
+    let client = client(&server, &ClientOptions::default());
     answer(&server, "/v1/vaults", &format!("[{}]", vault("v1", 1)), 1).await;
     answer(&server, "/v1/vaults/v1/items", &format!("[{}]", item("a", "v1", "Mail")), 1).await;
     let first = run(&client, None).await.unwrap();
     server.reset().await;
     answer(&server, "/v1/vaults", &format!("[{}]", vault("v1", 2)), 2).await;
-    Mock::given(path("/v1/vaults/v1/items")).respond_with(ResponseTemplate::new(500)).expect(1).mount(&server).await;
+    Mock::given(path("/v1/vaults/v1/items")).respond_with(ResponseTemplate::new(500)).expect(2).mount(&server).await;
     let second = run(&client, Some(&first)).await.unwrap();
     assert_eq!(second.items.data, first.items.data);
     assert!(matches!(second.failed.as_slice(), [(_, Error::Status(500))]));
@@ -130,7 +130,7 @@ async fn whatever_is_no_list_is_an_error_that_shows_nothing() {
         Mock::given(path("/v1/vaults")).respond_with(answer).mount(&server).await;
         let options =
             ClientOptions { max_body: 4_096, timeout: Duration::from_millis(500), ..ClientOptions::default() };
-        let error = run(&client(&server, options), None).await.unwrap_err();
+        let error = run(&client(&server, &options), None).await.unwrap_err();
         assert_eq!(error.to_string(), expect);
     }
 }

@@ -72,6 +72,20 @@ struct State {
     stale: Vec<String>,
 }
 
+impl State {
+    /// Whether these are the files that were looked at last. A file of the bucket that was put there again as it was is only younger.
+    fn is_known(&mut self, look: &Look) -> bool {
+        let known = self.seen.has_same_content(look);
+        if known {
+            if self.loaded == self.seen {
+                self.loaded = look.clone();
+            }
+            self.seen = look.clone();
+        }
+        known
+    }
+}
+
 impl Tables {
     /// Loads the directory's tables; the bucket's come with the first look.
     pub(crate) fn open(
@@ -140,7 +154,7 @@ impl Tables {
 
     async fn look(self: Arc<Self>, bus: &Bus) -> Result<(), InvalidTables> {
         let look = Look::of_both(self.directory.as_deref(), bus).await?;
-        if self.state().seen == look {
+        if self.state().is_known(&look) {
             return Ok(());
         }
         let from_bucket = Files::of_bucket(&look, bus).await?;

@@ -238,10 +238,11 @@ async fn two_normalizers_share_the_pages() {
 async fn tables_come_from_the_bucket_and_the_directory_goes_first() {
     let bucket = [
         ("items.jsonl", "{\"uuid\":\"item\",\"title\":\"From the bucket\"}"),
+        ("rooms_schema.yml", "schema: Custom.Rooms\nfields: [{name: host, type: string}]\n"),
         ("rooms.csv", "host,room\nann@example.com,12\n"),
         (
             "rooms.yml",
-            "AnalysisType: lookup_table\nLookupName: rooms\nEnabled: true\nSchema: OnePassword.Name\nFilename: rooms.csv\n\
+            "AnalysisType: lookup_table\nLookupName: rooms\nEnabled: true\nSchema: Custom.Rooms\nFilename: rooms.csv\n\
              LogTypeMap: {PrimaryKey: host, AssociatedLogTypes: [{LogType: OnePassword.ItemUsage, Selectors: [p_any_emails]}]}\n",
         ),
     ];

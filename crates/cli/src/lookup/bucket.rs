@@ -9,16 +9,17 @@ use std::{
 use anyhow::Context as _;
 use clap::Args;
 use latchkey_bus::{Bus, ConnectOptions};
+use latchkey_runtime::Failure;
 
 use super::{check, files::Files};
 
 /// How the bucket is reached.
-#[derive(Args, Clone)]
+#[derive(Args, Clone, Default)]
 #[expect(clippy::struct_field_names, reason = "the names are those of the flags")]
 pub(super) struct NatsOptions {
     /// The nats-server of the line
     #[arg(long, value_name = "URL", env = "LATCHKEY_NATS_URL")]
-    nats_url: String,
+    nats_url: Option<String>,
     /// A file with the token for it
     #[arg(long, value_name = "FILE", env = "LATCHKEY_NATS_TOKEN_FILE")]
     nats_token_file: Option<PathBuf>,
@@ -59,12 +60,15 @@ pub(crate) struct RemoveArguments {
 impl NatsOptions {
     /// Streams and buckets are made by the services, with their limits; here nothing is.
     pub(super) async fn connect(&self) -> anyhow::Result<Bus> {
+        let url = self.nats_url.as_deref();
+        let url =
+            url.ok_or_else(|| Failure::Configuration("--nats-url says where the line's nats-server is".into()))?;
         let token = match &self.nats_token_file {
             Some(path) => Some(fs::read_to_string(path).with_context(|| path.display().to_string())?),
             None => None,
         };
         let options = ConnectOptions {
-            servers: self.nats_url.split(',').map(|server| server.trim().to_owned()).collect(),
+            servers: url.split(',').map(|server| server.trim().to_owned()).collect(),
             client_name: "latchkey-lookup".into(),
             token: token.map(|token| token.trim().into()),
             credentials_file: self.nats_credentials_file.clone(),
@@ -106,4 +110,45 @@ pub(super) async fn remove(arguments: &RemoveArguments) -> anyhow::Result<()> {
     bus.close().await;
     anyhow::ensure!(removed, "there is no {}", arguments.file);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use latchkey_bus::server;
+    use latchkey_contracts::topology::Limits;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn tables_go_in_checked_and_come_out_again() {
+        let server = server::scratch().await.unwrap();
+        let bus = Bus::connect(server.connect_options("test")).await.unwrap();
+        bus.provision(Limits::default()).await.unwrap();
+        let token = server.directory().join("a-token");
+        let options = server.connect_options("test");
+        fs::write(&token, options.token.as_ref().map(secrecy::ExposeSecret::expose_secret).unwrap_or_default())
+            .unwrap();
+        let nats = NatsOptions {
+            nats_url: Some(options.servers.join(",")),
+            nats_token_file: options.token.is_some().then_some(token),
+            nats_credentials_file: None,
+            nats_ca_file: None,
+        };
+        let dir = server.directory().join("lookups");
+        fs::create_dir(&dir).unwrap();
+        fs::write(dir.join("notes.csv"), "a,b\n").unwrap();
+        fs::write(dir.join("items.jsonl"), "nonsense").unwrap();
+        let arguments = PushArguments { dir: dir.clone(), nats: nats.clone() };
+        assert!(push(&arguments).await.is_err());
+        assert_eq!(bus.lookup_files().await.unwrap(), []);
+
+        fs::write(dir.join("items.jsonl"), "{\"uuid\":\"a\"}").unwrap();
+        push(&arguments).await.unwrap();
+        let names: Vec<_> = bus.lookup_files().await.unwrap().into_iter().map(|file| file.name).collect();
+        assert_eq!(names, ["items.jsonl"]);
+        list(&ListArguments { nats: nats.clone() }).await.unwrap();
+        let gone = RemoveArguments { file: "items.jsonl".into(), nats };
+        remove(&gone).await.unwrap();
+        assert!(remove(&gone).await.is_err());
+    }
 }

@@ -51,15 +51,12 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     columns: Columns,
     #[command(flatten)]
-    nats: Option<NatsOptions>,
+    nats: NatsOptions,
 }
 
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let client = client(arguments)?;
-    let bus = match &arguments.nats {
-        Some(nats) if arguments.push => Some(nats.connect().await?),
-        _ => None,
-    };
+    let bus = if arguments.push { Some(arguments.nats.connect().await?) } else { None };
     loop {
         let outcome = once(arguments, &client, bus.as_ref()).await;
         let Some(pause) = arguments.every else { return outcome };
@@ -86,14 +83,10 @@ async fn once(arguments: &Arguments, client: &Client, bus: Option<&Bus>) -> anyh
     let tables = Tables { items: &earlier_items, vaults: &earlier_vaults };
     let synced = sync(client, &seen, tables, &arguments.columns.options()).await?;
     // The tables before the state: a crash between them costs one more reading.
-    for (path, name, data, earlier) in
-        [(&items, ITEMS, &synced.items.data, &earlier_items), (&vaults, VAULTS, &synced.vaults.data, &earlier_vaults)]
-    {
-        if data != earlier {
-            files::replace(path, data)?;
-        }
+    for (path, name, data) in [(&items, ITEMS, &synced.items.data), (&vaults, VAULTS, &synced.vaults.data)] {
+        // Also what has not changed: the file's time says that the table is current.
+        files::replace(path, data)?;
         if let Some(bus) = bus {
-            // Also what has not changed: its time says that the table is current.
             bus.put_lookup_file(name, data).await?;
         }
     }
@@ -116,4 +109,45 @@ fn pause(text: &str) -> Result<Duration, String> {
         return Err("at least 10s are needed".into());
     }
     Duration::try_from(pause).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_round_writes_tables_and_what_it_has_seen() {
+        let server = MockServer::start().await;
+        for (at, body, expect) in [
+            ("/v1/vaults", r#"[{"id":"v1","name":"Shared","contentVersion":7}]"#, 2),
+            // The second round has nothing to read.
+            ("/v1/vaults/v1/items", r#"[{"id":"a","title":"Mail","vault":{"id":"v1"},"category":"LOGIN"}]"#, 1),
+        ] {
+            let answer = ResponseTemplate::new(200).set_body_raw(body, "application/json");
+            Mock::given(path(at)).respond_with(answer).expect(expect).mount(&server).await;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let token = directory.path().join("token");
+        fs::write(&token, "secret\n").unwrap();
+        let dir = directory.path().join("lookups");
+        let arguments = Arguments {
+            connect_url: server.uri(),
+            connect_token_file: token,
+            connect_ca_file: None,
+            dir: dir.clone(),
+            every: None,
+            push: false,
+            columns: Columns { omit: vec!["category".into()], redact: Vec::new() },
+            nats: NatsOptions::default(),
+        };
+        for _ in 0..2 {
+            run(&arguments).await.unwrap();
+            let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
+            assert_eq!(read(ITEMS), "{\"uuid\":\"a\",\"title\":\"Mail\",\"vault_uuid\":\"v1\"}\n");
+            assert_eq!(read(VAULTS), "{\"uuid\":\"v1\",\"name\":\"Shared\"}\n");
+            assert_eq!(read(STATE), "{\"v1\":7}");
+        }
+    }
 }

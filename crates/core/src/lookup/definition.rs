@@ -114,8 +114,12 @@ impl Definitions {
     pub fn load(files: &[(&str, &str)]) -> Result<Self, InvalidDefinitions> {
         let mut definitions = Self::shipped();
         let own = Self::read(files)?;
-        definitions.tables.extend(own.tables);
         definitions.schemas.extend(own.schemas);
+        let faults: Vec<_> = own.tables.values().filter_map(|table| definitions.unknown_key(table)).collect();
+        if !faults.is_empty() {
+            return Err(InvalidDefinitions { faults });
+        }
+        definitions.tables.extend(own.tables);
         if !files.is_empty() {
             let hash = files.iter().fold(Sha256::new(), |hash, (name, text)| {
                 let hash = hash.chain_update((name.len() as u64).to_be_bytes()).chain_update(name);
@@ -144,6 +148,15 @@ impl Definitions {
             }
         }
         if faults.is_empty() { Ok(definitions) } else { Err(InvalidDefinitions { faults }) }
+    }
+
+    /// A key that the table's schema does not have, under the table's name. A schema that is not there is no fault yet: a MaxMind
+    /// database needs none.
+    fn unknown_key(&self, table: &Definition) -> Option<(String, Fault)> {
+        let (schema, key) = (self.schemas.get(&table.schema)?, table.keys.first()?);
+        let reason = format!("{key} is no field of {}", schema.name);
+        let fault = Fault { path: "LogTypeMap.PrimaryKey".into(), reason };
+        schema.field(key).is_none().then(|| (table.name.clone(), fault))
     }
 
     fn add(&mut self, parsed: Parsed) -> Option<Fault> {

@@ -171,6 +171,13 @@ fn a_row_keeps_neither_long_text_nor_what_nobody_asked_for() {
 }
 
 #[test]
+fn nothing_of_a_row_shows_in_debug_output() {
+    let (lookups, report) = load(&[("items.jsonl", "{\"uuid\":\"a\",\"title\":\"Mail\"}\nMail\n")]).unwrap();
+    let shown = format!("{lookups:?} {report:?}");
+    assert!(shown.contains("Table(1 rows)") && !shown.contains("Mail"), "{shown}");
+}
+
+#[test]
 fn the_version_follows_the_content_and_not_the_order_of_files() {
     let version = |files: &[(&str, &str)]| load(files).unwrap().0.version().to_owned();
     let (items, users) = (("items.jsonl", "{\"uuid\":\"a\"}"), ("users.jsonl", "{\"uuid\":\"b\"}"));

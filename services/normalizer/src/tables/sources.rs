@@ -39,6 +39,14 @@ impl Look {
         Ok(look)
     }
 
+    /// Whether the files are the same, as far as their looks say; those of the bucket have a hash.
+    pub(super) fn has_same_content(&self, other: &Self) -> bool {
+        let content = |look: &Self| -> Vec<_> {
+            look.bucket.iter().map(|file| (file.name.clone(), file.digest.clone(), file.size)).collect()
+        };
+        self.directory == other.directory && content(self) == content(other)
+    }
+
     /// When a file was changed.
     pub(super) fn modified(&self, file: &str) -> Option<Timestamp> {
         let local = self.directory.iter().find(|(name, ..)| name == file).map(|(_, _, modified)| *modified);
@@ -98,4 +106,27 @@ fn extensions() -> Vec<&'static str> {
 
 fn is_definition(name: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(_, extension)| DEFINITIONS.contains(&extension))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_put_again_as_it_was_is_only_younger() {
+        let look = |digest: &str, modified: &str| Look {
+            directory: Vec::new(),
+            bucket: vec![LookupFile {
+                name: "items.jsonl".into(),
+                digest: Some(digest.into()),
+                size: 1,
+                modified: Some(modified.parse().unwrap()),
+            }],
+        };
+        let (first, again) = (look("a", "2026-01-01T00:00:00Z"), look("a", "2026-01-02T00:00:00Z"));
+        assert!(first.has_same_content(&again) && first != again);
+        assert!(!first.has_same_content(&look("b", "2026-01-01T00:00:00Z")));
+        assert_eq!(again.modified("items.jsonl"), "2026-01-02T00:00:00Z".parse().ok());
+        assert_eq!(again.modified("vaults.jsonl"), None);
+    }
 }

@@ -10,7 +10,7 @@ fn open(directory: &std::path::Path) -> Result<Tables, InvalidTables> {
 /// What a look would do, without a bucket.
 fn refresh(tables: &Tables) -> Result<(), InvalidTables> {
     let look = Look::of_directory(tables.directory.as_deref())?;
-    if tables.state().seen == look {
+    if tables.state().is_known(&look) {
         return Ok(());
     }
     tables.replace(&look, &Files::of_directory(tables.directory.as_deref())?)

@@ -262,11 +262,10 @@ impl Faults {
     }
 
     fn minutes(&mut self, path: &str, value: Option<&Value>) -> Option<Duration> {
-        match value? {
-            Value::Number(number) if number.as_u64().is_some_and(|minutes| minutes > 0) => {
-                Some(MINUTE * u32::try_from(number.as_u64()?).ok()?)
-            }
-            _ => self.add(path, "must be a number of minutes above 0"),
+        let minutes = value?.as_u64().and_then(|minutes| u32::try_from(minutes).ok()).filter(|minutes| *minutes > 0);
+        match minutes {
+            Some(minutes) => Some(MINUTE * minutes),
+            None => self.add(path, "must be a number of minutes above 0"),
         }
     }
 }

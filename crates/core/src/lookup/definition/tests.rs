@@ -113,6 +113,13 @@ fn a_source_of_data_is_one() {
 }
 
 #[test]
+fn a_key_is_a_field_of_the_schema() {
+    let table = "AnalysisType: lookup_table\nLookupName: own\nEnabled: true\nSchema: OnePassword.Name\nLogTypeMap: {PrimaryKey: uid}\n";
+    let error = Definitions::load(&[("own.yml", table)]).unwrap_err();
+    assert_eq!(error.to_string(), "own: LogTypeMap.PrimaryKey: uid is no field of OnePassword.Name");
+}
+
+#[test]
 fn faults_of_schemas_and_of_other_files_are_named_too() {
     assert_eq!(faults("a: b"), ["is neither a lookup table (AnalysisType) nor a schema (schema)"]);
     assert_eq!(faults("- a"), ["is no mapping"]);
