@@ -21,6 +21,10 @@ fn found(definitions: &Definitions, file: &str, rows: &str, value: &str) -> Opti
     serde_json::from_slice::<Value>(&out).unwrap()["p_enrichment"]["t"]["a"]["n"].as_u64()
 }
 
+fn lines(rows: impl Iterator<Item = Value>) -> String {
+    rows.map(|row| row.to_string()).collect::<Vec<_>>().join("\n")
+}
+
 fn definitions(field: &str) -> Definitions {
     let table = "AnalysisType: lookup_table\nLookupName: t\nEnabled: true\nSchema: Custom.T\n\
                  LogTypeMap: {PrimaryKey: key, AssociatedLogTypes: [{LogType: A.B, Selectors: [a]}]}\n";
@@ -31,7 +35,7 @@ fn definitions(field: &str) -> Definitions {
 proptest! {
     #[test]
     fn a_table_is_a_map(rows in prop::collection::vec(("[a-cA-C\"\\\\é]{1,3}", 0_u64..1_000), 1..60), key in "[a-cA-C\"\\\\é]{1,3}") {
-        let text: String = rows.iter().map(|(key, n)| format!("{}\n", json!({ "key": key, "n": n }))).collect();
+        let text = lines(rows.iter().map(|(key, n)| json!({ "key": key, "n": n })));
         let map: HashMap<_, _> = rows.into_iter().collect();
         prop_assert_eq!(found(&definitions("{name: key}"), "t.jsonl", &text, &key), map.get(&key).copied());
     }
@@ -39,9 +43,8 @@ proptest! {
     #[test]
     fn the_longest_range_wins(ranges in prop::collection::vec((0_u32..16, 24_u8..=32), 1..20), host in 0_u32..16) {
         let address = |host: u32| Ipv4Addr::from(0xc000_0200 + host);
-        let text: String = ranges.iter().zip(0..).map(|((host, length), n)| {
-            format!("{}\n", json!({ "key": format!("{}/{length}", address(*host)), "n": n }))
-        }).collect();
+        let row = |((host, length), n): (&(u32, u8), u64)| json!({ "key": format!("{}/{length}", address(*host)), "n": n });
+        let text = lines(ranges.iter().zip(0..).map(row));
         let holds = |(range, length): &(u32, u8)| (host ^ range) >> (32 - u32::from(*length)).min(31) == 0;
         // Of equally long ones that hold it, which are equal, the last row counts.
         let expect = ranges.iter().zip(0_u64..).filter(|(range, _)| holds(range)).max_by_key(|((_, length), n)| (*length, *n));
