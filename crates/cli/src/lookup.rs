@@ -79,7 +79,11 @@ fn wait(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
 /// What came of a table, for people.
 fn say(imported: &Imported) -> std::io::Result<()> {
     let Imported { kind, listed, kept, deleted, .. } = imported;
-    writeln!(std::io::stdout(), "{}: {listed} listed, {kept} kept, {deleted} deleted and kept by name", kind.table())
+    writeln!(
+        std::io::stdout(),
+        "{}: {listed} listed, {kept} kept as they were, {deleted} no longer there",
+        kind.table()
+    )
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ AnalysisType: rule
 LookupName: ''
 Enabled: 'yes'
 Filename: data.txt
-Refreh: {}
+Refreshes: {}
 LogTypeMap:
   PrimaryKeys: a
   AssociatedLogTypes:
@@ -73,7 +73,7 @@ Latchkey:
     assert_eq!(
         faults(text),
         [
-            "Refreh: is not known here",
+            "Refreshes: is not known here",
             "AnalysisType: must be lookup_table",
             "LookupName: must not be empty",
             "Schema: is missing",
