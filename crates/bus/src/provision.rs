@@ -81,7 +81,7 @@ fn bucket_config(bucket: &Bucket, limits: Limits) -> jetstream::stream::Config {
         subjects: vec![format!("$O.{}.C.>", bucket.name), format!("$O.{}.M.>", bucket.name)],
         storage: StorageType::File,
         num_replicas: limits.replicas,
-        max_bytes: bucket.max_bytes,
+        max_bytes: limits.max_bytes / bucket.divisor,
         max_messages: -1,
         max_messages_per_subject: -1,
         discard: DiscardPolicy::New,

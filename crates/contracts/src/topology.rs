@@ -147,13 +147,15 @@ pub struct Bucket {
     pub name: &'static str,
     /// What people should know who meet it in a tool.
     pub description: &'static str,
-    /// Bytes it may hold, beside [`Limits::max_bytes`]. While a file is replaced, both versions count.
-    pub max_bytes: i64,
+    /// It may hold [`Limits::max_bytes`] divided by this, in addition to what the streams hold. While a file is replaced, both
+    /// versions count.
+    pub divisor: i64,
 }
 
-/// Lookup tables and their definitions, for every normalizer. Room for two versions of the largest table, and as much again.
+/// Lookup tables and their definitions, for every normalizer. By default 1 GiB: room for two versions of the largest table, and as much
+/// again.
 pub const LOOKUPS: Bucket =
-    Bucket { name: "LOOKUPS", description: "Lookup tables: data and definitions, by file name", max_bytes: 1 << 30 };
+    Bucket { name: "LOOKUPS", description: "Lookup tables: data and definitions, by file name", divisor: 16 };
 
 /// Every bucket of the system.
 pub const BUCKETS: [Bucket; 1] = [LOOKUPS];
