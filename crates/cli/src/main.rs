@@ -6,6 +6,7 @@
 mod caught_up;
 mod demo;
 mod line;
+mod lookup;
 mod nats;
 mod options;
 mod progress;
@@ -28,6 +29,8 @@ enum Command {
     /// Tests, checks, proposes and tries schemas.
     #[command(subcommand)]
     Schema(schema::Command),
+    /// Makes, checks and hands out lookup tables.
+    Lookup(lookup::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Ok(Command::Demo(arguments)) => demo::run(arguments),
         Ok(Command::Up(arguments)) => up::run(*arguments),
         Ok(Command::Schema(command)) => schema::run(command),
+        Ok(Command::Lookup(arguments)) => lookup::run(arguments),
         Err(refusal) => {
             // Help and version arrive here too, meant for standard output.
             let _ = refusal.print();

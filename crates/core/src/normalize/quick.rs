@@ -17,11 +17,12 @@ use self::{
 use super::{
     Unknown, coerce,
     event::{Finished, Walk},
-    problem::{Path, Step},
+    problem::{self, Path},
 };
 use crate::{
+    indicator::Column,
     json::{self, Text, Value},
-    lookup::Lookups,
+    lookup::{Join, Lookups, Step, Target},
     row_id::RowId,
     schema::{self, Kind, NodeKind, Plan, Schema},
 };
@@ -43,6 +44,8 @@ enum Selected {
     Inside(usize),
     /// Where the schema declares nothing.
     Undeclared,
+    /// In a `p_any_*` field.
+    Column(Column),
 }
 
 impl<'s> Quick<'s> {
@@ -50,23 +53,29 @@ impl<'s> Quick<'s> {
     pub(super) fn new(schema: &'s Schema, lookups: &Lookups) -> Option<Self> {
         let plan = Some(&schema.plan).filter(|_| !schema.rewrites)?;
         let uuid = plan.named(None, schema::ROW_KEY)?;
-        let selected = lookups.selectors(&schema.log_type).map(|selector| select(plan, selector.path)).collect();
+        let selectors = lookups.joins(&schema.log_type).iter().flat_map(Join::selectors);
+        let selected = selectors.map(|selector| select(plan, selector.target())).collect();
         Some(Self { plan, uuid, selected, places: Places::default() })
     }
 
     /// Whether a table may have to look where only the plain way does.
     fn looks_beyond(&self) -> bool {
         self.selected.iter().any(|selected| match selected {
-            Selected::Field(_) => false,
+            Selected::Field(_) | Selected::Column(_) => false,
             Selected::Inside(node) => self.places.slots[*node].is_set(),
             Selected::Undeclared => !self.places.strangers.is_empty(),
         })
     }
 }
 
-fn select(plan: &Plan, path: &[&str]) -> Selected {
+fn select(plan: &Plan, target: &Target) -> Selected {
+    let path = match target {
+        Target::Field(path) => path,
+        Target::Column(column) => return Selected::Column(*column),
+    };
     let mut object = None;
-    for (depth, name) in path.iter().enumerate() {
+    for (depth, step) in path.iter().enumerate() {
+        let Step::Key(name) = step else { return object.map_or(Selected::Undeclared, Selected::Inside) };
         let Some(node) = plan.named(object, name) else { return Selected::Undeclared };
         match &plan.node(node).kind {
             NodeKind::Object => object = Some(node),
@@ -118,12 +127,15 @@ impl<'s, 'a> Walk<'s, 'a> {
         }
         self.frame.write(&mut self.out, &row_id, event_time);
         self.indicators.write(&mut self.out);
-        let (lookups, folded) = (self.lookups, &mut self.folded);
-        lookups.write_rows(&mut self.out, self.frame.log_type, |out, number, selector| match quick.selected[number] {
+        let (lookups, indicators, folded) = (self.lookups, &mut self.indicators, &mut self.folded);
+        lookups.write_each(&mut self.out, self.frame.log_type, |out, number, join, _| match quick.selected[number] {
             Selected::Field(node) => {
-                let value = quick.places.slots[node].scalar(text);
-                value.is_some_and(|value| selector.write_row(out, &value, folded))
+                let slot = quick.places.slots[node];
+                let value = slot.scalar(text).filter(|_| slot.is_set());
+                let key = value.as_ref().and_then(Value::name);
+                key.is_some_and(|key| lookups.write_row(out, join, &key, text[slot.range()].as_bytes(), folded))
             }
+            Selected::Column(column) => lookups.write_rows(out, join, indicators.of(column), folded),
             Selected::Inside(_) | Selected::Undeclared => false,
         });
         self.out.push(b'}');
@@ -242,7 +254,7 @@ impl<'s, 'a> Walk<'s, 'a> {
             steps.reverse();
             let mut path = Path::default();
             for node in steps {
-                path.push(Step::Field(&quick.plan.node(node).name));
+                path.push(problem::Step::Field(&quick.plan.node(node).name));
             }
             // It was read before, as a part of its event.
             if let Ok(value) = json::parse(&text.as_bytes()[stranger.value()]) {
