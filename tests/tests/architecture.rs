@@ -15,6 +15,7 @@ const MAP: &[(&str, &[&str])] = &[
     ("crates/core", &["crates/contracts"]),
     ("crates/bus", &["crates/contracts"]),
     ("crates/events-api", &["crates/contracts", "crates/core"]),
+    ("crates/connect", &["crates/core"]),
     ("crates/runtime", &["crates/contracts", "crates/bus"]),
     // Usable against any collector: nothing of ours in it.
     ("crates/simulator", &[]),
@@ -51,7 +52,7 @@ const IMPURE: &[&str] = &[
 const OWNED: &[(&str, &[&str])] = &[
     ("async-nats", &["crates/bus"]),
     // The forwarder only switches features on for object_store and calls none of it.
-    ("reqwest", &["crates/events-api", "services/alerter", "services/forwarder"]),
+    ("reqwest", &["crates/connect", "crates/events-api", "services/alerter", "services/forwarder"]),
 ];
 
 /// Of [`OWNED`], what tests may use to look at a service from outside.

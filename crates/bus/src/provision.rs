@@ -3,33 +3,39 @@
 //! Nothing is changed or deleted to repair a difference: an operator who altered a stream had a reason, and a program that
 //! recreates it destroys what it holds. The difference is an error that shows what is wanted and what is there.
 
+use std::time::Duration;
+
 use async_nats::jetstream::{
     self,
     consumer::{AckPolicy, DeliverPolicy, pull},
     stream::{DiscardPolicy, RetentionPolicy, StorageType},
 };
 use futures::future::try_join_all;
-use latchkey_contracts::topology::{CONSUMERS, Consumer, Discard, Limits, STREAMS, Stream};
+use latchkey_contracts::topology::{BUCKETS, Bucket, CONSUMERS, Consumer, Discard, Limits, STREAMS, Stream};
 
 use crate::{connect::Bus, error::Error};
 
+/// The server's default, since object stores repeat no message.
+const BUCKET_DUPLICATE_WINDOW: Duration = Duration::from_mins(2);
+
 impl Bus {
-    /// Makes sure that every stream and consumer exists as [`latchkey_contracts::topology`] describes it.
+    /// Makes sure that every stream, bucket and consumer exists as [`latchkey_contracts::topology`] describes it.
     ///
     /// Safe to call from every service at every start, also at once.
     pub async fn provision(&self, limits: Limits) -> Result<(), Error> {
-        try_join_all(STREAMS.iter().map(|stream| self.ensure_stream(stream, limits))).await?;
+        let streams = STREAMS.iter().map(|stream| stream_config(stream, limits));
+        let buckets = BUCKETS.iter().map(|bucket| bucket_config(bucket, limits));
+        try_join_all(streams.chain(buckets).map(|want| self.ensure_stream(want))).await?;
         try_join_all(CONSUMERS.iter().map(|consumer| self.ensure_consumer(consumer))).await?;
         Ok(())
     }
 
-    async fn ensure_stream(&self, stream: &Stream, limits: Limits) -> Result<(), Error> {
-        let want = stream_config(stream, limits);
+    async fn ensure_stream(&self, want: jetstream::stream::Config) -> Result<(), Error> {
         let found = self
             .jetstream
             .get_or_create_stream(want.clone())
             .await
-            .map_err(|error| Error::unavailable("creating a stream", format!("{}: {error}", stream.name)))?;
+            .map_err(|error| Error::unavailable("creating a stream", format!("{}: {error}", want.name)))?;
         compare_streams(&want, &found.cached_info().config)
     }
 
@@ -62,6 +68,25 @@ fn stream_config(stream: &Stream, limits: Limits) -> jetstream::stream::Config {
             Discard::New => DiscardPolicy::New,
         },
         duplicate_window: stream.duplicate_window,
+        allow_direct: true,
+        ..jetstream::stream::Config::default()
+    }
+}
+
+/// As the NATS clients' object stores lay a bucket out, so that every tool can use it.
+fn bucket_config(bucket: &Bucket, limits: Limits) -> jetstream::stream::Config {
+    jetstream::stream::Config {
+        name: format!("OBJ_{}", bucket.name),
+        description: Some(bucket.description.into()),
+        subjects: vec![format!("$O.{}.C.>", bucket.name), format!("$O.{}.M.>", bucket.name)],
+        storage: StorageType::File,
+        num_replicas: limits.replicas,
+        max_bytes: limits.max_bytes / bucket.divisor,
+        max_messages: -1,
+        max_messages_per_subject: -1,
+        discard: DiscardPolicy::New,
+        duplicate_window: BUCKET_DUPLICATE_WINDOW,
+        allow_rollup: true,
         allow_direct: true,
         ..jetstream::stream::Config::default()
     }

@@ -240,3 +240,32 @@ async fn everything_heals_after_the_server_is_killed() {
     assert_eq!(within_patience(pages.next()).await.unwrap().sequence, 2, "what is acknowledged stays so");
     assert_eq!(bus.stream_state(&EVENTS).await.unwrap().messages, 2);
 }
+
+#[tokio::test]
+async fn lookup_files_are_replaced_as_a_whole() {
+    let server = server::scratch().await.unwrap();
+    let bus = provisioned(&server).await;
+    assert_eq!(bus.lookup_files().await.unwrap(), []);
+
+    // More than one piece of the store's.
+    let large: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
+    bus.put_lookup_file("items.jsonl", &large).await.unwrap();
+    bus.put_lookup_file("1Password Translation.jsonl", b"").await.unwrap();
+    let files = bus.lookup_files().await.unwrap();
+    let names: Vec<_> = files.iter().map(|file| (file.name.as_str(), file.size)).collect();
+    assert_eq!(names, [("1Password Translation.jsonl", 0), ("items.jsonl", 1_200_000)]);
+    assert_eq!(bus.lookup_file(&files[1]).await.unwrap().unwrap(), large);
+    assert_eq!(bus.lookup_file(&files[0]).await.unwrap().unwrap(), b""[..]);
+
+    bus.put_lookup_file("items.jsonl", b"new").await.unwrap();
+    assert_eq!(bus.lookup_file(&files[1]).await.unwrap(), None);
+    let files = bus.lookup_files().await.unwrap();
+    assert_eq!(bus.lookup_file(&files[1]).await.unwrap().unwrap(), b"new"[..]);
+
+    assert!(bus.delete_lookup_file("items.jsonl").await.unwrap());
+    assert!(!bus.delete_lookup_file("items.jsonl").await.unwrap());
+    assert_eq!(bus.lookup_files().await.unwrap().len(), 1);
+    assert_eq!(bus.lookup_file(&files[1]).await.unwrap(), None);
+    // Safe to call again, with files in the bucket.
+    bus.provision(Limits::default()).await.unwrap();
+}

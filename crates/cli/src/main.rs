@@ -1,14 +1,16 @@
 //! The `latchkey` command.
 //!
 //! The whole line in one process, for one person and a laptop: the same services, streams and subjects as in a cluster, over a
-//! private nats-server that lives as a child of this process.
+//! private nats-server that lives as a child of this process. And the workbench for schemas, which needs neither.
 
 mod caught_up;
 mod demo;
 mod line;
+mod lookup;
 mod nats;
 mod options;
 mod progress;
+mod schema;
 mod up;
 
 use std::process::ExitCode;
@@ -24,12 +26,19 @@ enum Command {
     Demo(demo::Arguments),
     /// Collects one account's events, for ever or until all are delivered.
     Up(Box<up::Arguments>),
+    /// Tests, checks, proposes and tries schemas.
+    #[command(subcommand)]
+    Schema(schema::Command),
+    /// Makes, checks and hands out lookup tables.
+    Lookup(lookup::Arguments),
 }
 
 fn main() -> ExitCode {
     match Command::try_parse() {
         Ok(Command::Demo(arguments)) => demo::run(arguments),
         Ok(Command::Up(arguments)) => up::run(*arguments),
+        Ok(Command::Schema(command)) => schema::run(command),
+        Ok(Command::Lookup(arguments)) => lookup::run(arguments),
         Err(refusal) => {
             // Help and version arrive here too, meant for standard output.
             let _ = refusal.print();

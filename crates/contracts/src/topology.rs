@@ -140,6 +140,26 @@ pub const ALERTS: Stream = Stream {
 /// Every stream of the system.
 pub const STREAMS: [Stream; 7] = [PAGES, CHECKPOINTS, TASKS, EVENTS, REJECTIONS, DELIVERIES, ALERTS];
 
+/// One bucket of the object store: files by name, each replaced as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    /// The bucket's name; its stream is called `OBJ_` and this.
+    pub name: &'static str,
+    /// What people should know who meet it in a tool.
+    pub description: &'static str,
+    /// It may hold [`Limits::max_bytes`] divided by this, in addition to what the streams hold. While a file is replaced, both
+    /// versions count.
+    pub divisor: i64,
+}
+
+/// Lookup tables and their definitions, for every normalizer. By default 1 GiB: room for two versions of the largest table, and as much
+/// again.
+pub const LOOKUPS: Bucket =
+    Bucket { name: "LOOKUPS", description: "Lookup tables: data and definitions, by file name", divisor: 16 };
+
+/// Every bucket of the system.
+pub const BUCKETS: [Bucket; 1] = [LOOKUPS];
+
 /// One durable pull consumer with explicit acknowledgement and unlimited deliveries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Consumer {

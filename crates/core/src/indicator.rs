@@ -120,6 +120,28 @@ impl Indicator {
         ("url", Self::Url),
         ("username", Self::Username),
     ];
+
+    /// The fields that its values may go to.
+    pub(crate) const fn columns(self) -> &'static [Column] {
+        match self {
+            Self::Ip => &[Column::IpAddresses],
+            Self::Domain => &[Column::DomainNames],
+            Self::Hostname | Self::Url | Self::NetAddr => &[Column::IpAddresses, Column::DomainNames],
+            Self::Email => &[Column::Emails, Column::Usernames],
+            Self::Username => &[Column::Usernames],
+            Self::TraceId => &[Column::TraceIds],
+            Self::ActorId => &[Column::ActorIds],
+            Self::Md5 => &[Column::Md5Hashes],
+            Self::Sha1 => &[Column::Sha1Hashes],
+            Self::Sha256 => &[Column::Sha256Hashes],
+            Self::AwsArn => &[Column::AwsArns, Column::AwsAccountIds, Column::AwsInstanceIds],
+            Self::AwsAccountId => &[Column::AwsAccountIds],
+            Self::AwsInstanceId => &[Column::AwsInstanceIds],
+            Self::AwsTag => &[Column::AwsTags],
+            Self::Mac => &[Column::MacAddresses],
+            Self::SerialNumber => &[Column::SerialNumbers],
+        }
+    }
 }
 
 impl FromStr for Indicator {
@@ -132,6 +154,12 @@ impl FromStr for Indicator {
 }
 
 impl Column {
+    /// The column whose field has this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let columns = Indicator::NAMES.iter().flat_map(|(_, indicator)| indicator.columns());
+        columns.copied().find(|column| column.as_str() == name)
+    }
+
     /// The field's name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -230,6 +258,13 @@ impl<'a> Indicators<'a> {
             }
             out.push(b']');
         }
+    }
+
+    /// The values of one field, sorted, each once.
+    pub(crate) fn of(&mut self, column: Column) -> impl Iterator<Item = &str> {
+        self.values.sort_unstable();
+        self.values.dedup();
+        self.values.iter().filter(move |(other, _)| *other == column).map(|(_, value)| value.as_ref())
     }
 
     fn put(&mut self, column: Column, value: Cow<'a, str>) {

@@ -10,7 +10,7 @@ mod write;
 use std::{borrow::Cow, fmt};
 
 pub use parse::parse;
-pub(crate) use parse::{Parser, parse_first};
+pub(crate) use parse::{Parser, parse_first, parse_within};
 pub(crate) use write::write_text;
 pub use write::{write_string, write_value};
 
@@ -97,6 +97,11 @@ impl<'a> Text<'a> {
     /// A text whose escapes are known to be valid, and to be there if `escaped`.
     pub(crate) fn from_raw(raw: &'a str, escaped: bool) -> Self {
         Self { raw, escaped }
+    }
+
+    /// The inside of a string that [`write_string`] wrote.
+    pub(crate) fn written(raw: &'a str) -> Self {
+        Self { raw, escaped: raw.contains('\\') }
     }
 
     /// The text between the quotes, escapes and all.

@@ -9,6 +9,7 @@ pub mod cursor;
 pub mod delivery;
 pub mod duplicates;
 pub mod indicator;
+pub mod infer;
 pub mod instant;
 pub mod json;
 pub mod lookup;

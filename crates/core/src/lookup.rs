@@ -1,32 +1,52 @@
-//! Lookup tables: names for UUIDs, joined to events as `p_enrichment`.
+//! Lookup tables: names for UUIDs and knowledge about addresses, joined to events as `p_enrichment`.
 //!
 //! Tables are loaded whole, never changed, and replaced as a set; a version derived from their content says which set an event was
 //! joined with. Rows are kept as ready JSON, so that a match costs one look-up and one copy.
 
+mod assemble;
+mod build;
+mod columns;
 mod definition;
 mod enrich;
+mod fault;
+pub mod import;
+mod learned;
 mod read;
+mod selector;
+mod staleness;
 mod table;
 
-use std::fmt::Write as _;
+use std::{sync::Arc, time::Duration};
 
-use sha2::{Digest, Sha256};
+use jiff::Timestamp;
 
-use self::{definition::Definition, enrich::Join};
+use self::{assemble::Set, table::Moment};
 pub use self::{
+    build::{BadRow, MAX_BAD_ROWS},
+    columns::REDACTED,
+    definition::{Association, Data, Definition, Definitions, MAX_DEFINITION_BYTES, MAX_TABLES},
+    enrich::Join,
+    fault::{Fault, InvalidDefinitions},
+    learned::{Learned, MAX_LEARNED},
     read::RowFault,
-    table::{BadRow, MAX_BAD_ROWS, MAX_ROW_BYTES, MAX_ROWS},
+    selector::{Invalid as InvalidSelector, Selector, Step, Target},
+    staleness::{Staleness, staleness},
+    table::{MAX_KEY_BYTES, MAX_ROW_BYTES, MAX_ROWS, MAX_TEXT_BYTES},
 };
+use crate::schema::Schemas;
 
 /// The longest file, in bytes. A million rows of items take about 120 MB.
 pub const MAX_FILE_BYTES: usize = 256 << 20;
 
-/// The tables of a normalizer.
-#[derive(Debug, Default)]
+/// What files with a table's data are called at their ends.
+pub const EXTENSIONS: [&str; 5] = ["csv", "json", "jsonl", "ndjson", "mmdb"];
+
+/// The tables of a normalizer. Cheap to clone; clones share the tables.
+#[derive(Clone, Debug)]
 pub struct Lookups {
-    version: String,
-    /// In the order of their names.
-    joins: Vec<Join>,
+    set: Arc<Set>,
+    now: Moment,
+    learned: Option<Arc<Learned>>,
 }
 
 /// A table's data as it was found.
@@ -38,12 +58,23 @@ pub struct File<'a> {
     pub bytes: &'a [u8],
 }
 
+/// What tables are made from, beside their data.
+#[derive(Clone, Copy)]
+pub struct Sources<'a> {
+    /// Which tables there are and what they explain.
+    pub definitions: &'a Definitions,
+    /// The schemas of the log types: where their indicators are.
+    pub schemas: &'a Schemas,
+    /// Whether the local part of an e-mail address counts as a user's name, as in [`crate::normalize::Options`].
+    pub email_usernames: bool,
+}
+
 /// What came of loading. Holds no cell of any table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// The tables that are in use, in the order of their names.
     pub tables: Vec<TableReport>,
-    /// Files that belong to no table.
+    /// Files that belong to no table in use.
     pub ignored: Vec<String>,
 }
 
@@ -52,7 +83,9 @@ pub struct Report {
 pub struct TableReport {
     /// The table's name.
     pub name: String,
-    /// Rows in use.
+    /// The file with its data.
+    pub file: String,
+    /// Rows in use; of a MaxMind database the nodes of its tree.
     pub rows: usize,
     /// Rows that took the place of an earlier one with the same key.
     pub repeated: usize,
@@ -60,6 +93,8 @@ pub struct TableReport {
     pub bad: usize,
     /// The first [`MAX_BAD_ROWS`] of them.
     pub first_bad: Vec<BadRow>,
+    /// As in [`Definition::refresh`].
+    pub refresh: Option<(Duration, Option<Duration>)>,
 }
 
 /// Why no set of tables could be made. Permanent until a file changes.
@@ -73,7 +108,7 @@ pub struct Error {
 }
 
 /// What is wrong with a file as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
     /// More than [`MAX_FILE_BYTES`].
     #[error("longer than {MAX_FILE_BYTES} bytes")]
@@ -81,12 +116,24 @@ pub enum Reason {
     /// More than [`MAX_ROWS`].
     #[error("more than {MAX_ROWS} rows")]
     TooManyRows,
+    /// More than [`MAX_TEXT_BYTES`].
+    #[error("more than {MAX_TEXT_BYTES} bytes of rows")]
+    TooMuchText,
+    /// More than [`MAX_TABLES`].
+    #[error("more than {MAX_TABLES} tables")]
+    TooManyTables,
     /// The first line is no header.
     #[error("the header row cannot be read")]
     Header,
     /// No column to find rows by.
-    #[error("the header names neither uuid nor id")]
+    #[error("the header does not name the table's primary key")]
     NoKey,
+    /// The definition names a schema that is not there.
+    #[error("its schema {0} is not among the definitions")]
+    NoSchema(String),
+    /// Not a MaxMind database.
+    #[error("is no MaxMind database")]
+    NoDatabase,
     /// Two files for one table.
     #[error("another file has the data of this table")]
     Twice,
@@ -95,54 +142,49 @@ pub enum Reason {
     AllBad,
 }
 
+impl Default for Lookups {
+    fn default() -> Self {
+        Self { set: Arc::default(), now: Moment::START, learned: None }
+    }
+}
+
 impl Lookups {
-    /// Loads the files of a directory. Files of no known table are reported and otherwise ignored.
+    /// Loads files with the data of the shipped tables. Files of no known table are reported and otherwise ignored.
     pub fn load(files: &[File<'_>]) -> Result<(Self, Report), Error> {
-        let mut report = Report::default();
-        let mut known: Vec<(&'static Definition, &File<'_>)> = Vec::new();
-        for file in files {
-            match definition::of_file(file.name) {
-                None => report.ignored.push(file.name.into()),
-                Some(definition) if known.iter().any(|(other, _)| other.name == definition.name) => {
-                    return Err(Error { file: file.name.into(), reason: Reason::Twice });
-                }
-                Some(definition) => known.push((definition, file)),
-            }
-        }
-        known.sort_unstable_by_key(|(definition, _)| definition.name);
-        let mut joins = Vec::with_capacity(known.len());
-        for (definition, file) in &known {
-            let (table, mut loaded) = read::read(file).map_err(|reason| Error { file: file.name.into(), reason })?;
-            loaded.name = definition.name.into();
-            report.tables.push(loaded);
-            joins.push(Join::new(definition, table));
-        }
-        Ok((Self { version: version(&known), joins }, report))
+        let (definitions, schemas) = (Definitions::shipped(), Schemas::default());
+        Self::load_from(Sources { definitions: &definitions, schemas: &schemas, email_usernames: true }, files)
+    }
+
+    /// Loads files with the data of tables. A MaxMind database without a definition becomes a table named like its file.
+    pub fn load_from(sources: Sources<'_>, files: &[File<'_>]) -> Result<(Self, Report), Error> {
+        let (set, report) = assemble::assemble(sources, files)?;
+        Ok((Self { set: Arc::new(set), ..Self::default() }, report))
     }
 
     /// Identifies the tables' content: 32 hex digits, empty without tables.
     #[must_use]
     pub fn version(&self) -> &str {
-        &self.version
+        &self.set.version
+    }
+
+    /// The same tables as they are at `now`: rows whose life has ended by then do not match. Before this is said, all do.
+    #[must_use]
+    pub fn at(&self, now: Timestamp) -> Self {
+        Self { now: Moment::of(now), ..self.clone() }
+    }
+
+    /// The same tables, with what events taught standing in where `users` has no row, for log types that name users by bare fields
+    /// (`actor_uuid`). Where the user is an object of the event (`user.uuid`), name and address stand beside the UUID.
+    #[must_use]
+    pub fn with_learned(&self, learned: Arc<Learned>) -> Self {
+        Self { learned: Some(learned), ..self.clone() }
     }
 }
 
-/// The first 16 bytes of SHA-256 over name and content of each file, each preceded by its length in 8 bytes, big-endian.
-fn version(files: &[(&Definition, &File<'_>)]) -> String {
-    if files.is_empty() {
-        return String::new();
-    }
-    let mut hash = Sha256::new();
-    for (_, file) in files {
-        for part in [file.name.as_bytes(), file.bytes] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-    }
-    hash.finalize()[..16].iter().fold(String::new(), |mut digits, byte| {
-        write!(digits, "{byte:02x}").expect("writing to a String does not fail");
-        digits
-    })
+/// The name of a file with a table's data, without its extension.
+fn stem_of_data(file: &str) -> Option<&str> {
+    let (stem, extension) = file.rsplit_once('.')?;
+    (!stem.is_empty() && EXTENSIONS.contains(&extension)).then_some(stem)
 }
 
 #[cfg(test)]

@@ -8,14 +8,17 @@
 //! and gives the same records.
 
 mod coerce;
-mod drift;
+mod derive;
+pub mod drift;
 mod event;
+mod one;
 mod problem;
 mod quick;
 mod record;
 
 use std::fmt;
 
+use bumpalo::Bump;
 use bytes::Bytes;
 use jiff::Timestamp;
 use latchkey_contracts::{
@@ -27,9 +30,11 @@ use latchkey_contracts::{
 
 pub use self::{
     drift::{Drift, MAX_DRIFT_PATHS},
+    one::{One, Origin, normalize_one, normalize_one_plainly, too_long},
     problem::MAX_PROBLEMS,
 };
 use self::{event::Walk, quick::Quick, record::Frame};
+pub use crate::schema::Unknown;
 use crate::{
     json,
     lookup::Lookups,
@@ -40,23 +45,10 @@ use crate::{
 /// How events are normalized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// What becomes of fields that the schema does not declare.
+    /// What becomes of fields that the schema does not declare, unless the log type has an answer of its own.
     pub unknown: Unknown,
     /// Whether the local part of an e-mail address counts as a user's name (`p_any_usernames`), as it does in Panther today.
     pub email_usernames: bool,
-}
-
-/// What becomes of fields that the schema does not declare. They are counted in any case.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Unknown {
-    /// They stand verbatim behind the declared fields of their object.
-    #[default]
-    Keep,
-    /// They are left out, as Panther does.
-    Drop,
-    /// They cost the event.
-    Reject,
 }
 
 /// What a page became.
@@ -70,7 +62,7 @@ pub struct Normalized {
     pub rejections: Vec<Rejection>,
     /// Items that the page marks as stored before.
     pub duplicates: u32,
-    /// Fields that the schema does not declare.
+    /// How its events differ from the schema.
     pub drift: Drift,
 }
 
@@ -147,12 +139,13 @@ fn pass(
         return refused(body, "schema", log_type, "no such schema".into());
     };
     let frame = Frame::new(&page.source, &page.source_label, log_type, now);
+    let texts = Bump::new();
     let mut pass = Pass {
         text: str::from_utf8(body).ok(),
         duplicates: &page.duplicates,
         root: &schema.root,
-        quick: quickly.then(|| Quick::new(&schema.plan, lookups, log_type)).flatten(),
-        walk: Walk::new(frame, lookups, options, body.len()),
+        quick: quickly.then(|| Quick::new(schema, lookups)).flatten(),
+        walk: Walk::new(frame, schema, lookups, options, body.len(), &texts),
         normalized: Normalized::default(),
     };
     match page::read_items(body, &mut pass) {

@@ -11,6 +11,9 @@
 //! where `len` is the length in bytes as an unsigned 64-bit big-endian number, and each text is UTF-8: the source's name, the log
 //! type's name (`OnePassword.SignInAttempt`), the event's `uuid` with JSON escapes resolved, upper and lower case as it came. The
 //! lengths keep two different triples from ever reading the same.
+//!
+//! Where a log type's schema declares no `uuid`, the event itself stands in its place: its JSON as it came, without white space
+//! between values, and of several members with one key the last. Two events that are alike to the byte are then one.
 
 use sha2::{Digest, Sha256};
 
@@ -22,8 +25,14 @@ impl RowId {
     /// The row id of an event.
     #[must_use]
     pub fn new(source: &str, log_type: &str, uuid: &str) -> Self {
+        Self::of_event(source, log_type, uuid.as_bytes())
+    }
+
+    /// The row id of an event without a uuid. `event`: its compact JSON.
+    #[must_use]
+    pub fn of_event(source: &str, log_type: &str, event: &[u8]) -> Self {
         let mut hash = Sha256::new();
-        for part in [source, log_type, uuid] {
+        for part in [source.as_bytes(), log_type.as_bytes(), event] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }

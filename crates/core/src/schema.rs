@@ -3,21 +3,40 @@
 //! A schema is compiled once into what the walk over an event needs. Whatever a file asks for that is not done here is refused when
 //! it is loaded, with every fault named at once: a schema that is half obeyed is worse than none.
 
+mod expiry;
 mod fault;
+mod format;
 mod load;
+mod patch;
 mod plan;
+mod source;
 mod validate;
+mod yaml;
 
 use std::collections::BTreeMap;
 
 pub use fault::{Error, Fault};
+pub use format::TimeFormat;
+pub(crate) use format::read as read_instant;
+pub use patch::{Hunk, Patch, patch};
 pub(crate) use plan::{NodeKind, Plan};
+
+pub use source::{MAX_ADDED_BYTES, MAX_CONCAT_PATHS, MAX_DERIVED_FIELDS, Mask, Pointer, Source};
 pub use validate::{Family, Validate};
 
-use crate::{indicator::Indicator, timestamp};
+use crate::indicator::Indicator;
 
-/// The most fields of one schema, nested ones included.
+/// The most fields of one schema, nested ones included, a definition's as often as it is referred to.
 pub const MAX_FIELDS: usize = 2_000;
+
+/// The most definitions of one schema. Each is checked on its own, up to [`MAX_FIELDS`] fields.
+pub const MAX_DEFINITIONS: usize = 200;
+
+/// The most values in the lists of one schema (indicators, formats, allowed values), a definition's as often as it is referred to.
+pub const MAX_LISTED: usize = 50_000;
+
+/// The most faults of one file that are named.
+pub const MAX_FAULTS: usize = 100;
 
 /// The deepest nesting of a schema, well below [`crate::json::MAX_DEPTH`]. Panther's own schemas stay below ten levels.
 pub const MAX_DEPTH: usize = 16;
@@ -27,6 +46,9 @@ pub const MAX_FILE_BYTES: usize = 1 << 20;
 
 /// The beginning of the names that the top level of a record keeps for itself.
 pub const RESERVED_PREFIX: &str = "p_";
+
+/// The field at the top of which the row id is made, if the schema declares it.
+pub(crate) const ROW_KEY: &str = "uuid";
 
 /// The schemas of a normalizer, by log type.
 #[derive(Clone, Debug, Default)]
@@ -43,19 +65,45 @@ pub struct Schema {
     pub root: Object,
     /// The same, laid out for the quick way.
     pub(crate) plan: Plan,
+    /// What becomes of fields that it does not declare; `None`: as for every log type.
+    pub unknown: Option<Unknown>,
+    /// Whether a record may differ from its event in more than form: something is renamed, derived, masked or unpacked.
+    pub(crate) rewrites: bool,
+    /// Whether a field takes its value from a path that begins at the event's top.
+    pub(crate) looks_up: bool,
 }
+
+/// What becomes of fields that the schema does not declare. They are counted in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unknown {
+    /// They stand verbatim behind the declared fields of their object.
+    #[default]
+    Keep,
+    /// They are left out, as Panther does.
+    Drop,
+    /// They cost the event.
+    Reject,
+}
+
+/// A log type that has no schema.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no log type that is known here")]
+pub struct NoSuchLogType(pub String);
 
 /// The declared fields of an object.
 #[derive(Clone, Debug)]
 pub struct Object {
     /// In the schema's order, which is the record's.
     pub fields: Vec<Field>,
+    /// Keys that are not declared here, and that other fields' paths lead through: they are no drift.
+    pub(crate) passages: Vec<String>,
 }
 
 /// A declared field.
 #[derive(Clone, Debug)]
 pub struct Field {
-    /// The key in the event.
+    /// The key in the event and in the record.
     pub name: String,
     /// The key ready for output: `"name":`.
     pub(crate) key: Vec<u8>,
@@ -63,6 +111,8 @@ pub struct Field {
     pub required: bool,
     /// What it holds.
     pub kind: Kind,
+    /// Where its value comes from if the event has none under the field's own name.
+    pub source: Option<Source>,
 }
 
 /// What a field or an array's element holds.
@@ -74,6 +124,8 @@ pub enum Kind {
         indicators: Vec<Indicator>,
         /// What it must fulfil.
         validate: Option<Validate>,
+        /// What the record shows instead.
+        mask: Option<Mask>,
     },
     /// An instant.
     Timestamp {
@@ -81,6 +133,8 @@ pub enum Kind {
         formats: Vec<TimeFormat>,
         /// Whether it may be the event's time.
         event_time: bool,
+        /// Whether a lookup table's row counts until then.
+        expiration: bool,
     },
     /// An object.
     Object(Object),
@@ -88,6 +142,8 @@ pub enum Kind {
     Array(Box<Kind>),
     /// Anything, verbatim.
     Json,
+    /// One of [`Kind::Json`], [`Kind::Object`] and [`Kind::Array`], or a text that holds it (`isEmbeddedJSON`).
+    Embedded(Box<Kind>),
     /// A whole number.
     Integer(Width),
     /// A number.
@@ -107,15 +163,6 @@ pub enum Width {
     Big,
 }
 
-/// How a timestamp is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TimeFormat {
-    /// `rfc3339`
-    Rfc3339,
-    /// `unix`, `unix_ms`, `unix_us`, `unix_ns`
-    Unix(timestamp::Unit),
-}
-
 impl Schemas {
     /// Loads schema files, each as its name (for messages) and its text. All faults of all files are reported at once.
     pub fn load<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, Error> {
@@ -125,7 +172,7 @@ impl Schemas {
             match load::load(text) {
                 Ok(schema) if schemas.by_log_type.contains_key(&schema.log_type) => {
                     let reason = format!("{} is defined by another file too", schema.log_type);
-                    faults.push(Fault { path: "schema".into(), reason }.in_file(file));
+                    faults.push(Fault::new(0, "schema", reason).in_file(file));
                 }
                 Ok(schema) => {
                     schemas.by_log_type.insert(schema.log_type.clone(), schema);
@@ -143,6 +190,13 @@ impl Schemas {
         self
     }
 
+    /// Sets what becomes of undeclared fields in events of one log type.
+    pub fn set_unknown(&mut self, log_type: &str, unknown: Unknown) -> Result<(), NoSuchLogType> {
+        let schema = self.by_log_type.get_mut(log_type).ok_or_else(|| NoSuchLogType(log_type.into()))?;
+        schema.unknown = Some(unknown);
+        Ok(())
+    }
+
     /// The schema of a log type.
     #[must_use]
     pub fn get(&self, log_type: &str) -> Option<&Schema> {
@@ -152,6 +206,14 @@ impl Schemas {
     /// The log types that have a schema, in order.
     pub fn log_types(&self) -> impl Iterator<Item = &str> {
         self.by_log_type.keys().map(String::as_str)
+    }
+}
+
+impl Object {
+    /// The field `name`.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.name == name)
     }
 }
 

@@ -3,7 +3,11 @@
 //! Stricter than most readers of RFC 3339, because Panther is: upper-case `T` and `Z`, a zone always, no leap second. Fractions keep
 //! nanoseconds; finer digits are cut off. Nothing here goes through floating point.
 
+mod pattern;
+
 use jiff::{Timestamp, civil, tz::Offset};
+
+pub use pattern::{MAX_PATTERN_BYTES, Pattern, PatternError};
 
 /// 0000-01-01T00:00:00Z. RFC 3339 has no form for years before it.
 const YEAR_ZERO: i64 = -62_167_219_200;
@@ -61,6 +65,13 @@ pub fn parse_unix(text: &str, unit: Unit) -> Option<Timestamp> {
     };
     let nanos = whole.parse::<i128>().ok()?.checked_mul(scale)?.checked_add(part)?;
     writable(Timestamp::from_nanosecond(if negative { -nanos } else { nanos }).ok()?)
+}
+
+/// Reads what [`write_rfc3339`] writes, and no other form of RFC 3339.
+#[must_use]
+pub fn parse_written(text: &str) -> Option<Timestamp> {
+    const LENGTH: usize = "2023-03-15T16:32:50.123456789Z".len();
+    if text.len() == LENGTH && text.ends_with('Z') { parse_rfc3339(text) } else { None }
 }
 
 /// Appends `2023-03-15T16:32:50.123456789Z`: the form of declared timestamp fields.

@@ -13,11 +13,11 @@ use crate::{
     directory::{self, Unreadable},
     metrics::Metrics,
     service::Normalizer,
-    tables::{InvalidTables, Tables},
+    tables::{InvalidTables, Learning, Tables},
 };
 
-/// The schemas that come with the program.
-const SHIPPED: [(&str, &str); 3] = [
+/// The schemas that come with the program: file name and text.
+pub const SHIPPED: [(&str, &str); 3] = [
     ("onepassword_sign_in_attempt.yml", include_str!("../../../schemas/onepassword_sign_in_attempt.yml")),
     ("onepassword_item_usage.yml", include_str!("../../../schemas/onepassword_item_usage.yml")),
     ("onepassword_audit_event.yml", include_str!("../../../schemas/onepassword_audit_event.yml")),
@@ -31,8 +31,10 @@ pub struct Config {
     pub concurrency: NonZeroUsize,
     /// A directory of schema files that take the place of shipped ones.
     pub schemas: Option<PathBuf>,
-    /// A directory of lookup tables.
+    /// A directory of lookup tables and definitions that take the place of the bucket's.
     pub lookups: Option<PathBuf>,
+    /// Whether users that events name stand in where the table `users` has no row.
+    pub learn_users: bool,
     /// What becomes of fields that a schema does not declare.
     pub unknown_fields: Unknown,
     /// Whether the local part of an e-mail address counts as a user's name.
@@ -62,6 +64,7 @@ impl Default for Config {
             concurrency: processors.saturating_mul(NonZeroUsize::MIN.saturating_add(1)),
             schemas: None,
             lookups: None,
+            learn_users: true,
             unknown_fields: unknown,
             email_usernames,
         }
@@ -78,7 +81,8 @@ impl Config {
                 files.iter().map(|file| (file.name.as_str(), String::from_utf8_lossy(&file.bytes))).collect();
             schemas = schemas.overridden_by(Schemas::load(texts.iter().map(|(name, text)| (*name, text.as_ref())))?);
         }
-        let tables = Tables::open(self.lookups, metrics.clone())?;
+        let learning = self.learn_users.then(Learning::default);
+        let tables = Tables::open(self.lookups, schemas.clone(), self.email_usernames, learning, metrics.clone())?;
         let options = Options { unknown: self.unknown_fields, email_usernames: self.email_usernames };
         Ok(Normalizer::new(schemas, tables, options, self.concurrency, bus, metrics))
     }

@@ -13,7 +13,7 @@ mod service;
 mod tables;
 mod work;
 
-pub use config::{Config, InvalidConfig};
+pub use config::{Config, InvalidConfig, SHIPPED};
 pub use metrics::{Counts, Metrics};
 pub use service::Normalizer;
 pub use tables::InvalidTables;

@@ -1,6 +1,6 @@
 //! What a normalizer counts.
 
-use std::sync::atomic::AtomicU64;
+use std::{sync::atomic::AtomicU64, time::Duration};
 
 use latchkey_contracts::Chain;
 use latchkey_core::lookup::Report;
@@ -40,6 +40,8 @@ pub struct Metrics {
     returned_pages: Family<ReasonLabels, Counter>,
     page_seconds: Histogram,
     table_rows: Family<TableLabels, Gauge<u64, AtomicU64>>,
+    table_age: Family<TableLabels, Gauge<f64, AtomicU64>>,
+    tables_stale: Gauge<u64, AtomicU64>,
     tables_refused: Counter,
 }
 
@@ -70,6 +72,8 @@ impl Metrics {
             // From a page of a few events to one that waits for a slow server.
             page_seconds: Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0]),
             table_rows: Family::default(),
+            table_age: Family::default(),
+            tables_stale: Gauge::default(),
             tables_refused: Counter::default(),
         };
         metrics.register(|registry| {
@@ -91,6 +95,17 @@ impl Metrics {
                 new.page_seconds.clone(),
             );
             normalizer.register("lookup_rows", "Rows of each lookup table", new.table_rows.clone());
+            normalizer.register_with_unit(
+                "lookup_age",
+                "Time since the data of each lookup table were last changed",
+                Unit::Seconds,
+                new.table_age.clone(),
+            );
+            normalizer.register(
+                "lookups_stale",
+                "Lookup tables whose data are older than their AlarmPeriodMinutes",
+                new.tables_stale.clone(),
+            );
             normalizer.register(
                 "lookups_refused",
                 "Changed lookup tables that could not be loaded",
@@ -128,9 +143,18 @@ impl Metrics {
 
     pub(crate) fn tables_loaded(&self, report: &Report) {
         self.table_rows.clear();
+        self.table_age.clear();
         for table in &report.tables {
             self.table_rows.get_or_create(&TableLabels { table: table.name.clone() }).set(table.rows as u64);
         }
+    }
+
+    pub(crate) fn table_age(&self, table: &str, age: Duration) {
+        self.table_age.get_or_create(&TableLabels { table: table.into() }).set(age.as_secs_f64());
+    }
+
+    pub(crate) fn tables_stale(&self, count: usize) {
+        self.tables_stale.set(count as u64);
     }
 
     pub(crate) fn tables_refused(&self) {

@@ -65,7 +65,9 @@ impl Normalizer {
         // Should the stream be created anew, the consumer is gone too, and this service ends and starts again.
         let epoch: Arc<str> = delivery::epoch(self.inner.bus.stream_state(&PAGES).await?.created).into();
         let tasks = TaskTracker::new();
-        tasks.spawn(Arc::clone(&self.inner.tables).watch(shutdown.clone()));
+        // Before the first page: whoever starts again joins events with the tables that all others have.
+        Arc::clone(&self.inner.tables).refresh(&self.inner.bus).await;
+        tasks.spawn(Arc::clone(&self.inner.tables).watch(self.inner.bus.clone(), shutdown.clone()));
         loop {
             let permit = tokio::select! {
                 () = shutdown.soft().cancelled() => break,
@@ -124,7 +126,7 @@ impl Inner {
         if let Err(Unfinished::TooLarge(_)) = outcome {
             // Enrichment is the one thing that can grow without bound; parts that are stored already stay as they are.
             tracing::warn!("events of a page do not fit into a message; publishing them without enrichment");
-            output = self.normalize(page, origin, Arc::default()).await;
+            output = self.normalize(page, origin, Lookups::default()).await;
             outcome = self.publish_at_any_price(origin, &mut output).await;
         }
         match outcome {
@@ -147,13 +149,19 @@ impl Inner {
     }
 
     /// Off the threads that serve the network: a page takes milliseconds of computing.
-    async fn normalize(&self, page: &Delivered<RawPage>, origin: &Origin, lookups: Arc<Lookups>) -> Output {
+    async fn normalize(&self, page: &Delivered<RawPage>, origin: &Origin, lookups: Lookups) -> Output {
         let message = match &page.message {
             Ok(message) => message.clone(),
             Err(reason) => return work::undecodable(origin, reason.to_string(), &page.payload, clock::now()),
         };
         let (rules, origin) = (Arc::clone(&self.rules), origin.clone());
-        let work = move || work::page(&origin, &message, &rules, &lookups, clock::now());
+        let tables = Arc::clone(&self.tables);
+        let work = move || {
+            let output = work::page(&origin, &message, &rules, &lookups, clock::now());
+            let events = output.batches.iter().flat_map(|batch| &batch.events);
+            tables.learn(events.map(|event| event.record.as_ref()));
+            output
+        };
         tokio::task::spawn_blocking(work).await.expect("normalizing is total, and its task is never cancelled")
     }
 

@@ -1,27 +1,32 @@
 //! The lookup tables in use, replaced as a whole when their files change.
 //!
-//! Files are looked at on a schedule and not through the file system's notifications, which network mounts do not send. A new set
-//! that cannot be loaded never replaces one that works.
+//! Files lie in the bucket LOOKUPS, for every normalizer, and in a directory of this one, which takes the place of the bucket's where
+//! names are equal. Both are looked at on a schedule and not through notifications, which network mounts do not send. A new set that
+//! cannot be loaded never replaces one that works.
+
+mod learning;
+mod sources;
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
-use latchkey_core::lookup::{self, Lookups, Report};
-use latchkey_runtime::Shutdown;
-
-use crate::{
-    directory::{self, Fingerprint, Unreadable},
-    metrics::Metrics,
+use latchkey_bus::Bus;
+use latchkey_core::{
+    lookup::{self, Definitions, InvalidDefinitions, Lookups, Report, Staleness, TableReport, staleness},
+    schema::Schemas,
 };
+use latchkey_runtime::{Shutdown, clock};
+
+pub(crate) use self::learning::Learning;
+use self::sources::{Files, Look};
+use crate::{directory::Unreadable, metrics::Metrics};
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
-
-const EXTENSIONS: [&str; 3] = ["csv", "jsonl", "ndjson"];
 
 /// Lookup tables that cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -29,81 +34,181 @@ pub enum InvalidTables {
     /// The directory or a file of it cannot be read.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
+    /// A definition has faults.
+    #[error(transparent)]
+    Definitions(#[from] InvalidDefinitions),
     /// A file is no table.
     #[error(transparent)]
     Invalid(#[from] lookup::Error),
+    /// The bucket cannot be read.
+    #[error(transparent)]
+    Bus(#[from] latchkey_bus::Error),
+    /// A file of the bucket is too long.
+    #[error("{0} in the bucket is longer than {max} bytes", max = lookup::MAX_FILE_BYTES)]
+    TooLong(String),
 }
 
-/// The tables, from a directory or none.
+/// The tables, from the bucket and from a directory or none.
 pub(crate) struct Tables {
     directory: Option<PathBuf>,
+    schemas: Schemas,
+    email_usernames: bool,
     current: ArcSwap<Lookups>,
-    /// The files as they were when they were last loaded or refused.
-    seen: Mutex<Fingerprint>,
+    state: Mutex<State>,
+    /// What events teach, unless that is switched off.
+    learning: Option<Learning>,
     metrics: Metrics,
 }
 
-impl Tables {
-    pub(crate) fn open(directory: Option<PathBuf>, metrics: Metrics) -> Result<Self, InvalidTables> {
-        let mut seen = Fingerprint::new();
-        let mut lookups = Lookups::default();
-        if let Some(directory) = &directory {
-            seen = directory::look(directory, &EXTENSIONS)?;
-            lookups = load(directory, &metrics)?;
+#[derive(Default)]
+struct State {
+    /// The files as they were when they were last loaded or refused.
+    seen: Look,
+    /// The tables in use.
+    tables: Vec<TableReport>,
+    /// The files that the tables in use came from.
+    loaded: Look,
+    /// Tables whose age was a cause for alarm when it was last judged.
+    stale: Vec<String>,
+}
+
+impl State {
+    /// Whether these are the files that were looked at last. A file of the bucket that was put there again as it was is only younger.
+    fn is_known(&mut self, look: &Look) -> bool {
+        let known = self.seen.has_same_content(look);
+        if known {
+            if self.loaded == self.seen {
+                self.loaded = look.clone();
+            }
+            self.seen = look.clone();
         }
-        Ok(Self { directory, current: ArcSwap::from_pointee(lookups), seen: Mutex::new(seen), metrics })
+        known
+    }
+}
+
+impl Tables {
+    /// Loads the directory's tables; the bucket's come with the first look.
+    pub(crate) fn open(
+        directory: Option<PathBuf>,
+        schemas: Schemas,
+        email_usernames: bool,
+        learning: Option<Learning>,
+        metrics: Metrics,
+    ) -> Result<Self, InvalidTables> {
+        let tables = Self {
+            directory,
+            schemas,
+            email_usernames,
+            current: ArcSwap::default(),
+            state: Mutex::default(),
+            learning,
+            metrics,
+        };
+        let look = Look::of_directory(tables.directory.as_deref())?;
+        let files = Files::of_directory(tables.directory.as_deref())?;
+        tables.replace(&look, &files)?;
+        Ok(tables)
     }
 
-    pub(crate) fn current(&self) -> Arc<Lookups> {
-        self.current.load_full()
+    /// The tables, with what events taught.
+    pub(crate) fn current(&self) -> Lookups {
+        let current = self.current.load();
+        match &self.learning {
+            Some(learning) => current.with_learned(learning.learned()),
+            None => Lookups::clone(&current),
+        }
+    }
+
+    /// Learns from finished records.
+    pub(crate) fn learn<'r>(&self, records: impl Iterator<Item = &'r [u8]>) {
+        if let Some(learning) = &self.learning {
+            learning.learn(records);
+        }
     }
 
     /// Looks after the files until the soft shutdown.
-    pub(crate) async fn watch(self: Arc<Self>, shutdown: Shutdown) {
-        if self.directory.is_none() {
-            return;
-        }
+    pub(crate) async fn watch(self: Arc<Self>, bus: Bus, shutdown: Shutdown) {
         loop {
             tokio::select! {
                 () = shutdown.soft().cancelled() => return,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
-            let this = Arc::clone(&self);
-            if let Err(error) = tokio::task::spawn_blocking(move || this.refresh()).await {
-                tracing::error!(%error, "the lookup tables could not be looked at");
-            }
+            Arc::clone(&self).refresh(&bus).await;
         }
     }
 
-    /// Loads the tables again if their files have changed.
-    pub(crate) fn refresh(&self) {
-        let Some(directory) = &self.directory else { return };
-        let loaded = directory::look(directory, &EXTENSIONS).map_err(InvalidTables::from).and_then(|found| {
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            if *seen == found {
-                return Ok(None);
+    /// Loads the tables again if their files have changed, and judges their age.
+    pub(crate) async fn refresh(self: Arc<Self>, bus: &Bus) {
+        match Arc::clone(&self).look(bus).await {
+            Ok(()) => {}
+            Err(InvalidTables::Bus(error)) if error.is_transient() => {
+                tracing::warn!(%error, "the lookup tables could not be looked at; those in use stay");
             }
-            *seen = found;
-            load(directory, &self.metrics).map(Some)
-        });
-        match loaded {
-            Ok(None) => {}
-            Ok(Some(lookups)) => self.current.store(Arc::new(lookups)),
             Err(error) => {
                 self.metrics.tables_refused();
                 tracing::warn!(%error, version = self.current().version(), "new lookup tables refused; the old ones stay in use");
             }
         }
+        self.judge();
     }
-}
 
-fn load(directory: &Path, metrics: &Metrics) -> Result<Lookups, InvalidTables> {
-    let files = directory::read(directory, &EXTENSIONS, lookup::MAX_FILE_BYTES)?;
-    let views: Vec<_> = files.iter().map(|file| lookup::File { name: &file.name, bytes: &file.bytes }).collect();
-    let (lookups, report) = Lookups::load(&views)?;
-    metrics.tables_loaded(&report);
-    log(&lookups, &report);
-    Ok(lookups)
+    async fn look(self: Arc<Self>, bus: &Bus) -> Result<(), InvalidTables> {
+        let look = Look::of_both(self.directory.as_deref(), bus).await?;
+        if self.state().is_known(&look) {
+            return Ok(());
+        }
+        let from_bucket = Files::of_bucket(&look, bus).await?;
+        let work = move || {
+            let mut files = Files::of_directory(self.directory.as_deref())?;
+            files.add(from_bucket);
+            self.replace(&look, &files)
+        };
+        tokio::task::spawn_blocking(work).await.expect("loading is total, and its task is never cancelled")
+    }
+
+    /// Puts the tables of these files in use. Should they be unusable, they are not tried again until one changes.
+    fn replace(&self, look: &Look, files: &Files) -> Result<(), InvalidTables> {
+        self.state().seen = look.clone();
+        let definitions = Definitions::load(&files.definitions())?;
+        let sources = lookup::Sources {
+            definitions: &definitions,
+            schemas: &self.schemas,
+            email_usernames: self.email_usernames,
+        };
+        let (lookups, report) = Lookups::load_from(sources, &files.data())?;
+        self.metrics.tables_loaded(&report);
+        log(&lookups, &report);
+        self.current.store(Arc::new(lookups));
+        let mut state = self.state();
+        (state.tables, state.loaded) = (report.tables, look.clone());
+        drop(state);
+        self.judge();
+        Ok(())
+    }
+
+    /// Says how old the data of each table are, and whether that is too old.
+    fn judge(&self) {
+        let now = clock::now();
+        let mut state = self.state();
+        let mut stale = Vec::new();
+        for table in &state.tables {
+            let Some(modified) = state.loaded.modified(&table.file) else { continue };
+            let age = Duration::try_from(now.duration_since(modified)).unwrap_or_default();
+            self.metrics.table_age(&table.name, age);
+            if let Staleness::Stale { by } = staleness(age, table.refresh) {
+                if !state.stale.contains(&table.name) {
+                    tracing::warn!(table = table.name, ?age, too_old_by = ?by, "the data of a lookup table are stale");
+                }
+                stale.push(table.name.clone());
+            }
+        }
+        self.metrics.tables_stale(stale.len());
+        state.stale = stale;
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 fn log(lookups: &Lookups, report: &Report) {
@@ -121,46 +226,9 @@ fn log(lookups: &Lookups, report: &Report) {
         }
     }
     for file in &report.ignored {
-        tracing::warn!(file, "a file belongs to no lookup table and is ignored");
+        tracing::warn!(file, "a file belongs to no lookup table in use and is ignored");
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-
-    #[test]
-    fn changed_files_replace_the_tables_and_broken_ones_do_not() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = directory.path().join("items.jsonl");
-        fs::write(&file, "{\"uuid\":\"a\"}").unwrap();
-        let tables =
-            Tables::open(Some(directory.path().into()), Metrics::new(&latchkey_runtime::Metrics::new())).unwrap();
-        let first = tables.current().version().to_owned();
-
-        tables.refresh();
-        assert_eq!(tables.current().version(), first);
-
-        fs::write(&file, "{\"uuid\":\"a\"}\n{\"uuid\":\"b\"}").unwrap();
-        tables.refresh();
-        let second = tables.current().version().to_owned();
-        assert_ne!(second, first);
-
-        fs::write(&file, "nonsense").unwrap();
-        tables.refresh();
-        assert_eq!(tables.current().version(), second);
-
-        fs::remove_file(&file).unwrap();
-        tables.refresh();
-        assert_eq!(tables.current().version(), "");
-    }
-
-    #[test]
-    fn a_directory_that_is_not_there_is_refused_at_start() {
-        let metrics = Metrics::new(&latchkey_runtime::Metrics::new());
-        let error = Tables::open(Some("/nonexistent/lookups".into()), metrics).err().unwrap();
-        assert!(error.to_string().starts_with("/nonexistent/lookups: "));
-    }
-}
+mod tests;

@@ -82,7 +82,7 @@ pub(crate) fn page(origin: &Origin, page: &RawPage, rules: &Rules, lookups: &Loo
     } else {
         let capacity = usize::try_from(page.body_size).expect("the bound fits any pointer");
         match zstd::bulk::decompress(&page.body, capacity) {
-            Ok(body) => normalize(page, &body, &rules.schemas, lookups, rules.options, now),
+            Ok(body) => normalize(page, &body, &rules.schemas, &lookups.at(now), rules.options, now),
             Err(error) => whole("body", "a zstd body of the size that is stated", error.to_string(), &page.body),
         }
     };

@@ -31,6 +31,11 @@ struct World {
 impl World {
     /// `lookups`: the content of `items.jsonl`.
     async fn new(lookups: Option<&str>) -> Self {
+        Self::with_bucket(lookups, &[]).await
+    }
+
+    /// `bucket`: files of the bucket, as name and content.
+    async fn with_bucket(lookups: Option<&str>, bucket: &[(&str, &str)]) -> Self {
         let server = server::scratch().await.unwrap();
         let bus = Bus::connect(server.connect_options("test")).await.unwrap();
         bus.provision(Limits::default()).await.unwrap();
@@ -38,6 +43,9 @@ impl World {
         std::fs::create_dir(&directory).unwrap();
         if let Some(rows) = lookups {
             std::fs::write(directory.join("items.jsonl"), rows).unwrap();
+        }
+        for (name, content) in bucket {
+            bus.put_lookup_file(name, content.as_bytes()).await.unwrap();
         }
         let metrics = Metrics::new(&latchkey_runtime::Metrics::new());
         // Its own connection, as another process would have.
@@ -223,5 +231,54 @@ async fn two_normalizers_share_the_pages() {
     shutdown.begin(Reason::Requested("the test is over"));
     tokio::time::timeout(PATIENCE, second).await.unwrap().unwrap();
     assert_eq!(world.stored().await, (50, 0));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_come_from_the_bucket_and_the_directory_goes_first() {
+    let bucket = [
+        ("items.jsonl", "{\"uuid\":\"item\",\"title\":\"From the bucket\"}"),
+        ("rooms_schema.yml", "schema: Custom.Rooms\nfields: [{name: host, type: string}]\n"),
+        ("rooms.csv", "host,room\nann@example.com,12\n"),
+        (
+            "rooms.yml",
+            "AnalysisType: lookup_table\nLookupName: rooms\nEnabled: true\nSchema: Custom.Rooms\nFilename: rooms.csv\n\
+             LogTypeMap: {PrimaryKey: host, AssociatedLogTypes: [{LogType: OnePassword.ItemUsage, Selectors: [p_any_emails]}]}\n",
+        ),
+    ];
+    for (directory, title) in [(None, "From the bucket"), (Some("{\"uuid\":\"item\",\"title\":\"Mine\"}"), "Mine")] {
+        let world = World::with_bucket(directory, &bucket).await;
+        world.publish(&page("p1", &[event("A")], &[]), 0).await;
+        world.done(1).await;
+        let batch = next(&mut world.batches().await).await;
+        let record: Value = serde_json::from_slice(&batch.events[0].record).unwrap();
+        let enrichment = &record["p_enrichment"];
+        assert_eq!(enrichment["items"]["item_uuid"]["title"], title);
+        assert_eq!(enrichment["rooms"]["p_any_emails"][0]["room"], "12");
+        assert_eq!(batch.lookup_version.len(), 32);
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_that_events_name_explain_those_that_do_not() {
+    let world = World::new(None).await;
+    let mut named = event("A");
+    named["user"] = json!({ "uuid": "U1", "name": "Ann", "email": "ann@example.com" });
+    world.publish(&page("p1", &[named], &[]), 0).await;
+    world.done(1).await;
+    let chain = Chain { feed: Feed::AuditEvents, ..chain() };
+    let item = json!({ "uuid": "B", "timestamp": "2026-01-02T03:04:05Z", "actor_uuid": "u1", "object_uuid": "u2" });
+    let audit = RawPage { feed: chain.feed.to_string(), ..page("p2", &[item], &[]) };
+    world.bus.publish_page(&chain, &audit, 0).await.unwrap();
+    let mut batches = world.batches().await;
+    next(&mut batches).await;
+    let batch = next(&mut batches).await;
+    let record: Value = serde_json::from_slice(&batch.events[0].record).unwrap();
+    assert_eq!(
+        record["p_enrichment"],
+        json!({ "users": { "actor_uuid":
+            { "uuid": "U1", "name": "Ann", "email": "ann@example.com", "learned": true, "p_match": "u1" } } })
+    );
     world.stop().await;
 }

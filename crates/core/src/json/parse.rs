@@ -15,10 +15,15 @@ const FEW_MEMBERS: usize = 24;
 pub fn parse(bytes: &[u8]) -> Result<Value<'_>, Error> {
     let text =
         std::str::from_utf8(bytes).map_err(|error| Error { at: error.valid_up_to(), reason: Reason::Encoding })?;
+    parse_within(text, MAX_DEPTH)
+}
+
+/// Reads the one value that `text` holds, with at most `depth` levels.
+pub(crate) fn parse_within(text: &str, depth: usize) -> Result<Value<'_>, Error> {
     let mut parser = Parser::new(text, 0);
-    let value = parser.value(MAX_DEPTH)?;
+    let value = parser.value(depth)?;
     parser.skip_space();
-    if parser.at == bytes.len() { Ok(value) } else { Err(parser.error(Reason::Trailing)) }
+    if parser.at == text.len() { Ok(value) } else { Err(parser.error(Reason::Trailing)) }
 }
 
 /// Reads the value that `text` begins with, and says where it ends.

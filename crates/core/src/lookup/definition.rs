@@ -1,43 +1,225 @@
-//! The shipped tables: which file holds one, and which fields of which log type it explains.
+//! Definitions of lookup tables, read from Panther's YAML.
 //!
-//! `items`, `vaults` and `users` cover every UUID of the three log types that names such a thing; an audit event's object may be
-//! any of them. `1Password Translation` is the table of Panther's guide, under the name that rules written with it read.
+//! A definition says which values of which log types a table explains; a schema says which of the table's columns is a range of
+//! addresses and which one ends a row's life. Both are files beside the data. The shipped ones are read in the same way.
 
-/// A table.
-pub(super) struct Definition {
-    /// Its name: the key below `p_enrichment`, and the data file's name without its extension.
-    pub(super) name: &'static str,
-    /// For each log type, the fields whose values are looked up.
-    pub(super) selectors: &'static [(&'static str, &'static [&'static str])],
-}
+mod load;
+mod schema;
 
-const DEFINITIONS: [Definition; 4] = [
-    Definition { name: "1Password Translation", selectors: &[(ITEM_USAGE, &["item_uuid"])] },
-    Definition {
-        name: "items",
-        selectors: &[(ITEM_USAGE, &["item_uuid"]), (AUDIT_EVENT, &["object_uuid", "aux_uuid"])],
-    },
-    Definition {
-        name: "users",
-        selectors: &[
-            (SIGN_IN_ATTEMPT, &["target_user.uuid"]),
-            (ITEM_USAGE, &["user.uuid"]),
-            (AUDIT_EVENT, &["actor_uuid", "object_uuid", "aux_uuid"]),
-        ],
-    },
-    Definition {
-        name: "vaults",
-        selectors: &[(ITEM_USAGE, &["vault_uuid"]), (AUDIT_EVENT, &["object_uuid", "aux_uuid"])],
-    },
+use std::{collections::BTreeMap, time::Duration};
+
+use sha2::{Digest, Sha256};
+
+pub(super) use self::schema::{Format, TableSchema};
+use super::{
+    fault::{Fault, InvalidDefinitions},
+    selector::Selector,
+};
+
+/// The most tables that definitions may name. Each costs a look-up per selector and event.
+pub const MAX_TABLES: usize = 200;
+
+/// The longest file of definitions, in bytes.
+pub const MAX_DEFINITION_BYTES: usize = 1 << 20;
+
+/// Panther's default for `Refresh.PeriodMinutes`.
+const DEFAULT_PERIOD: Duration = Duration::from_hours(1);
+
+/// The definitions that come with the program. `items`, `vaults`, `users`, `groups` and `devices` cover every UUID of the three log
+/// types that names such a thing; an audit event's object may be any of them. `1Password Translation` is the table of Panther's
+/// guide, under the name that rules written with it read.
+const SHIPPED: [(&str, &str); 7] = [
+    ("items.yml", include_str!("../../../../schemas/lookups/items.yml")),
+    ("vaults.yml", include_str!("../../../../schemas/lookups/vaults.yml")),
+    ("users.yml", include_str!("../../../../schemas/lookups/users.yml")),
+    ("groups.yml", include_str!("../../../../schemas/lookups/groups.yml")),
+    ("devices.yml", include_str!("../../../../schemas/lookups/devices.yml")),
+    ("1password_translation.yml", include_str!("../../../../schemas/lookups/1password_translation.yml")),
+    ("name_schema.yml", include_str!("../../../../schemas/lookups/name_schema.yml")),
 ];
 
-const SIGN_IN_ATTEMPT: &str = "OnePassword.SignInAttempt";
-const ITEM_USAGE: &str = "OnePassword.ItemUsage";
-const AUDIT_EVENT: &str = "OnePassword.AuditEvent";
-
-/// The table whose data a file holds, by the file's name.
-pub(super) fn of_file(name: &str) -> Option<&'static Definition> {
-    let (stem, extension) = name.rsplit_once('.')?;
-    let readable = matches!(extension, "csv" | "jsonl" | "ndjson");
-    DEFINITIONS.iter().find(|definition| readable && definition.name == stem)
+/// What a table is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// The table's name: its key below `p_enrichment`.
+    pub name: String,
+    /// Whether it is in use.
+    pub enabled: bool,
+    /// The name of the schema of its rows.
+    pub schema: String,
+    /// Where its data come from.
+    pub data: Data,
+    /// The columns that a row may be found by, the first that a row has: Panther's `PrimaryKey`, then our `Latchkey.AlsoKeys`.
+    pub keys: Vec<String>,
+    /// The log types it explains.
+    pub log_types: Vec<Association>,
+    /// Columns that no record is to show, as dotted paths.
+    pub omit: Vec<String>,
+    /// Columns that every record shows as [`super::REDACTED`], as dotted paths.
+    pub redact: Vec<String>,
+    /// Whether upper and lower case are the same in keys. By default they are where the key's column is called a UUID.
+    pub ignore_case: bool,
 }
+
+/// Where a table's data come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Data {
+    /// A file named like the table.
+    Named,
+    /// A file of this name.
+    File(String),
+    /// A file that somebody keeps up to date.
+    Refresh {
+        /// The last part of Panther's `ObjectPath`.
+        file: String,
+        /// How often new data are expected.
+        period: Duration,
+        /// At which age the data are a cause for alarm.
+        alarm: Option<Duration>,
+    },
+}
+
+/// A log type with the values of it that are looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Association {
+    /// The log type's name.
+    pub log_type: String,
+    /// Empty: the fields of its schema that carry an indicator which the table's key carries too.
+    pub selectors: Vec<Selector>,
+}
+
+/// Definitions with the schemas they name.
+#[derive(Clone, Debug, Default)]
+pub struct Definitions {
+    pub(super) tables: BTreeMap<String, Definition>,
+    pub(super) schemas: BTreeMap<String, TableSchema>,
+    /// SHA-256 over the files that do not come with the program; empty without such.
+    pub(super) digest: Vec<u8>,
+}
+
+enum Parsed {
+    Table(Definition),
+    Schema(TableSchema),
+}
+
+impl Definitions {
+    /// Those that come with the program.
+    #[must_use]
+    pub fn shipped() -> Self {
+        Self::read(&SHIPPED).expect("a test reads the shipped definitions")
+    }
+
+    /// The shipped definitions and the given files, each as its name (for messages) and its text, which take the place of shipped
+    /// ones of the same name. All faults of all files are reported at once.
+    pub fn load(files: &[(&str, &str)]) -> Result<Self, InvalidDefinitions> {
+        let mut definitions = Self::shipped();
+        let own = Self::read(files)?;
+        definitions.schemas.extend(own.schemas);
+        let faults: Vec<_> = own.tables.values().filter_map(|table| definitions.unknown_key(table)).collect();
+        if !faults.is_empty() {
+            return Err(InvalidDefinitions { faults });
+        }
+        definitions.tables.extend(own.tables);
+        if !files.is_empty() {
+            let hash = files.iter().fold(Sha256::new(), |hash, (name, text)| {
+                let hash = hash.chain_update((name.len() as u64).to_be_bytes()).chain_update(name);
+                hash.chain_update((text.len() as u64).to_be_bytes()).chain_update(text)
+            });
+            definitions.digest = hash.finalize().to_vec();
+        }
+        Ok(definitions)
+    }
+
+    /// The tables, in the order of their names.
+    pub fn tables(&self) -> impl Iterator<Item = &Definition> {
+        self.tables.values()
+    }
+
+    fn read(files: &[(&str, &str)]) -> Result<Self, InvalidDefinitions> {
+        let mut definitions = Self::default();
+        let mut faults: Vec<(String, Fault)> = Vec::new();
+        for (file, text) in files {
+            match load::file(text) {
+                Ok(parsed) => {
+                    let fault = definitions.add(parsed);
+                    faults.extend(fault.map(|fault| ((*file).into(), fault)));
+                }
+                Err(found) => faults.extend(found.into_iter().map(|fault| ((*file).into(), fault))),
+            }
+        }
+        if faults.is_empty() { Ok(definitions) } else { Err(InvalidDefinitions { faults }) }
+    }
+
+    /// A key that the table's schema does not have, under the table's name. A schema that is not there is no fault yet: a MaxMind
+    /// database needs none.
+    fn unknown_key(&self, table: &Definition) -> Option<(String, Fault)> {
+        let (schema, key) = (self.schemas.get(&table.schema)?, table.keys.first()?);
+        let reason = format!("{key} is no field of {}", schema.name);
+        let fault = Fault { path: "LogTypeMap.PrimaryKey".into(), reason };
+        schema.field(key).is_none().then(|| (table.name.clone(), fault))
+    }
+
+    fn add(&mut self, parsed: Parsed) -> Option<Fault> {
+        let (path, name) = match &parsed {
+            Parsed::Table(table) if self.tables.contains_key(&table.name) => ("LookupName", &table.name),
+            Parsed::Schema(schema) if self.schemas.contains_key(&schema.name) => ("schema", &schema.name),
+            Parsed::Table(_) if self.tables.len() == MAX_TABLES => {
+                return Some(Fault { path: String::new(), reason: format!("more than {MAX_TABLES} tables") });
+            }
+            _ => {
+                match parsed {
+                    Parsed::Table(table) => _ = self.tables.insert(table.name.clone(), table),
+                    Parsed::Schema(schema) => _ = self.schemas.insert(schema.name.clone(), schema),
+                }
+                return None;
+            }
+        };
+        Some(Fault { path: path.into(), reason: format!("{name} is defined by another file too") })
+    }
+}
+
+impl Definition {
+    /// A table without a definition: a database of addresses, joined where 1Password's events have one.
+    pub(super) fn of_addresses(name: &str) -> Self {
+        let association = |(log_type, selector): (&str, &str)| Association {
+            log_type: log_type.into(),
+            selectors: vec![Selector::parse(selector).expect("a plain path")],
+        };
+        let places = [
+            ("OnePassword.AuditEvent", "session.ip"),
+            ("OnePassword.ItemUsage", "client.ip_address"),
+            ("OnePassword.SignInAttempt", "client.ip_address"),
+        ];
+        Self {
+            name: name.into(),
+            enabled: true,
+            schema: String::new(),
+            data: Data::Named,
+            keys: Vec::new(),
+            log_types: places.into_iter().map(association).collect(),
+            omit: Vec::new(),
+            redact: Vec::new(),
+            ignore_case: false,
+        }
+    }
+
+    /// Whether a file of this name holds the table's data.
+    pub(super) fn has_data_in(&self, file: &str) -> bool {
+        match &self.data {
+            Data::File(name) | Data::Refresh { file: name, .. } if name == file => true,
+            _ => super::stem_of_data(file) == Some(self.name.as_str()),
+        }
+    }
+
+    /// How often new data are expected, and at which age they are a cause for alarm. `None` for tables that nobody refreshes.
+    #[must_use]
+    pub fn refresh(&self) -> Option<(Duration, Option<Duration>)> {
+        match self.data {
+            Data::Refresh { period, alarm, .. } => Some((period, alarm)),
+            Data::Named | Data::File(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,92 +2,104 @@
 //!
 //! Panther's shape, which its rule helpers depend on: `p_enrichment.<table>.<selector>` is the row and `p_match`, the value that
 //! was looked up; the selector's dotted path is one key; values in an array give an array of rows; only matches appear.
+//!
+//! Finding a selector's values in an event and adding the row for a value are apart, so that an engine with its own way through an
+//! event can do the first and leave the second to [`Lookups::write_row`].
 
-use super::{Lookups, definition::Definition, table::Table};
-use crate::json::{self, Value};
+use std::sync::Arc;
 
-/// A table with its selectors ready for use.
+use super::{
+    Lookups,
+    selector::{self, Selector, Step, Target},
+    table::Table,
+};
+use crate::{
+    indicator::{Column, Indicator, Indicators},
+    json::{self, Value},
+};
+
+/// A table as it is joined to the events of one log type.
 #[derive(Debug)]
-pub(super) struct Join {
-    table: Table,
+pub struct Join {
+    pub(super) table: Arc<Table>,
     /// `"name":{`
     opening: Vec<u8>,
-    by_log_type: Vec<(&'static str, Vec<Selector>)>,
+    selectors: Vec<Selector>,
+    /// Whether what events taught stands in for rows that the table lacks.
+    learns: bool,
 }
 
-#[derive(Debug)]
-struct Selector {
-    path: Vec<&'static str>,
-    /// `"dotted.path":`
-    key: Vec<u8>,
-}
-
-/// A selector with its table.
-#[derive(Clone, Copy)]
-pub(crate) struct Selected<'l> {
-    table: &'l Table,
-    /// The names that lead to the value.
-    pub(crate) path: &'l [&'static str],
+/// The joins of a log type.
+#[derive(Debug, Default)]
+pub(super) struct Joins {
+    /// In the order of the tables' names.
+    pub(super) joins: Vec<Join>,
+    /// The places of the log type that carry indicators.
+    pub(super) indicators: Vec<(Vec<Step>, Indicator)>,
 }
 
 impl Join {
-    pub(super) fn new(definition: &Definition, table: Table) -> Self {
+    pub(super) fn new(name: &str, table: Arc<Table>, selectors: Vec<Selector>, learns: bool) -> Self {
         let mut opening = Vec::new();
-        json::write_string(&mut opening, definition.name);
+        json::write_string(&mut opening, name);
         opening.extend_from_slice(b":{");
-        let selectors = |dotted: &&'static str| {
-            let mut key = Vec::new();
-            json::write_string(&mut key, dotted);
-            key.push(b':');
-            Selector { path: dotted.split('.').collect(), key }
-        };
-        let by_log_type =
-            definition.selectors.iter().map(|(log_type, list)| (*log_type, list.iter().map(selectors).collect()));
-        Self { table, opening, by_log_type: by_log_type.collect() }
+        Self { table, opening, selectors, learns }
     }
 
-    fn selectors(&self, log_type: &str) -> &[Selector] {
-        self.by_log_type.iter().find(|(name, _)| *name == log_type).map_or(&[], |(_, selectors)| selectors)
+    /// How the table's part of `p_enrichment` begins: `"name":{`.
+    #[must_use]
+    pub fn opening(&self) -> &[u8] {
+        &self.opening
+    }
+
+    /// The values that are looked up.
+    #[must_use]
+    pub fn selectors(&self) -> &[Selector] {
+        &self.selectors
     }
 }
 
 impl Lookups {
+    /// The tables that explain a log type, in the order in which they stand in a record.
+    #[must_use]
+    pub fn joins(&self, log_type: &str) -> &[Join] {
+        self.set.by_log_type.get(log_type).map_or(&[], |joins| &joins.joins)
+    }
+
     /// Appends `,"p_enrichment":{…}` if any table has a row for the event. `folded` is scratch space.
     pub fn write(&self, out: &mut Vec<u8>, log_type: &str, event: &Value<'_>, folded: &mut String) {
-        self.write_rows(out, log_type, |out, _, selector| {
-            write_matches(out, selector.table, event, selector.path, folded)
+        let indicators = self.set.by_log_type.get(log_type).map_or(&[][..], |joins| &joins.indicators);
+        self.write_each(out, log_type, |out, _, join, selector| match selector.target() {
+            Target::Field(path) => self.write_field(out, join, event, path, folded),
+            Target::Column(column) => {
+                let mut collected = self.collect(indicators, event, *column);
+                self.write_rows(out, join, collected.of(*column), folded)
+            }
         });
     }
 
-    /// The selectors of a log type, in the order in which [`Lookups::write_rows`] asks for their rows.
-    pub(crate) fn selectors(&self, log_type: &str) -> impl Iterator<Item = Selected<'_>> {
-        self.joins.iter().flat_map(move |join| {
-            join.selectors(log_type).iter().map(|selector| Selected { table: &join.table, path: &selector.path })
-        })
-    }
-
-    /// Appends `,"p_enrichment":{…}` if `row` appends anything for any selector: it gets each with its number and says whether there
-    /// was a row.
-    pub(crate) fn write_rows(
+    /// Appends `,"p_enrichment":{…}` if `rows` appends anything for any selector: it gets each with its join and its number among all
+    /// selectors of [`Lookups::joins`], and says whether there was a row.
+    pub(crate) fn write_each(
         &self,
         out: &mut Vec<u8>,
         log_type: &str,
-        mut row: impl FnMut(&mut Vec<u8>, usize, Selected<'_>) -> bool,
+        mut rows: impl FnMut(&mut Vec<u8>, usize, &Join, &Selector) -> bool,
     ) {
         let before = out.len();
         let mut number = 0;
         out.extend_from_slice(b",\"p_enrichment\":{");
         let empty = out.len();
-        for join in &self.joins {
+        for join in self.joins(log_type) {
             let start = out.len();
             separate(out);
             out.extend_from_slice(&join.opening);
             let none = out.len();
-            for selector in join.selectors(log_type) {
+            for selector in &join.selectors {
                 let start = out.len();
                 separate(out);
-                out.extend_from_slice(&selector.key);
-                if !row(out, number, Selected { table: &join.table, path: &selector.path }) {
+                out.extend_from_slice(selector.key());
+                if !rows(out, number, join, selector) {
                     out.truncate(start);
                 }
                 number += 1;
@@ -104,56 +116,105 @@ impl Lookups {
             out.push(b'}');
         }
     }
-}
 
-impl Selected<'_> {
-    /// Appends the row of a value, with the value as `p_match`; says whether there is one.
-    pub(crate) fn write_row(self, out: &mut Vec<u8>, value: &Value<'_>, folded: &mut String) -> bool {
-        write_row(out, self.table, value, folded)
+    /// Appends the row for a value, `p_match` included; says whether there is one. `key` is the value's text, `written` the value as
+    /// JSON. `folded` is scratch space.
+    pub fn write_row(&self, out: &mut Vec<u8>, join: &Join, key: &str, written: &[u8], folded: &mut String) -> bool {
+        self.write_match(out, join, key, |out| out.extend_from_slice(written), folded)
     }
-}
 
-/// Appends the row for the value at `path`, or an array of rows if arrays lie on the way; says whether there was any.
-fn write_matches(out: &mut Vec<u8>, table: &Table, value: &Value<'_>, path: &[&str], folded: &mut String) -> bool {
-    match (value, path) {
-        (Value::Array(elements), _) => {
+    /// Appends an array of the rows for texts, such as those of a `p_any_*` field; says whether there is any. If there is none,
+    /// what was appended is to be taken back.
+    pub fn write_rows<'v>(
+        &self,
+        out: &mut Vec<u8>,
+        join: &Join,
+        values: impl IntoIterator<Item = &'v str>,
+        folded: &mut String,
+    ) -> bool {
+        out.push(b'[');
+        let none = out.len();
+        for value in values {
+            let start = out.len();
+            if start > none {
+                out.push(b',');
+            }
+            if !self.write_match(out, join, value, |out| json::write_string(out, value), folded) {
+                out.truncate(start);
+            }
+        }
+        let any = out.len() > none;
+        out.push(b']');
+        any
+    }
+
+    /// Appends the row for the value at `path`, or an array of rows if arrays lie on the way. Arrays inside arrays give one flat array.
+    fn write_field(
+        &self,
+        out: &mut Vec<u8>,
+        join: &Join,
+        event: &Value<'_>,
+        path: &[Step],
+        folded: &mut String,
+    ) -> bool {
+        let several = selector::is_several(event, path);
+        if several {
             out.push(b'[');
-            let none = out.len();
-            write_elements(out, table, elements, path, folded);
-            let any = out.len() > none;
+        }
+        let none = out.len();
+        selector::each_value(event, path, &mut |value| {
+            let Some(key) = value.name() else { return };
+            let start = out.len();
+            if start > none {
+                out.push(b',');
+            }
+            if !self.write_match(out, join, &key, |out| json::write_value(out, value), folded) {
+                out.truncate(start);
+            }
+        });
+        let any = out.len() > none;
+        if several {
             out.push(b']');
-            any
         }
-        (_, [key, rest @ ..]) => value.get(key).is_some_and(|inner| write_matches(out, table, inner, rest, folded)),
-        (_, []) => write_row(out, table, value, folded),
+        any
     }
-}
 
-/// Arrays inside arrays give one flat array.
-fn write_elements(out: &mut Vec<u8>, table: &Table, elements: &[Value<'_>], path: &[&str], folded: &mut String) {
-    for element in elements {
-        if let Value::Array(inner) = element {
-            write_elements(out, table, inner, path, folded);
-            continue;
+    fn write_match(
+        &self,
+        out: &mut Vec<u8>,
+        join: &Join,
+        key: &str,
+        write_value: impl FnOnce(&mut Vec<u8>),
+        folded: &mut String,
+    ) -> bool {
+        if let Some(row) = join.table.get(key, self.now, folded) {
+            out.extend_from_slice(&row);
+        } else if let Some(row) =
+            self.learned.as_ref().filter(|_| join.learns).and_then(|learned| learned.get(key, folded))
+        {
+            out.extend_from_slice(row);
+        } else {
+            return false;
         }
-        let start = out.len();
-        if out.last() != Some(&b'[') {
-            out.push(b',');
-        }
-        if !write_matches(out, table, element, path, folded) {
-            out.truncate(start);
-        }
+        separate(out);
+        out.extend_from_slice(b"\"p_match\":");
+        write_value(out);
+        out.push(b'}');
+        true
     }
-}
 
-fn write_row(out: &mut Vec<u8>, table: &Table, value: &Value<'_>, folded: &mut String) -> bool {
-    let Some(row) = value.name().and_then(|key| table.get(&key, folded)) else { return false };
-    out.extend_from_slice(row);
-    separate(out);
-    out.extend_from_slice(b"\"p_match\":");
-    json::write_value(out, value);
-    out.push(b'}');
-    true
+    /// What the event's indicators collect for a column.
+    fn collect<'a>(&self, fields: &[(Vec<Step>, Indicator)], event: &Value<'a>, column: Column) -> Indicators<'a> {
+        let mut collected = Indicators::new(self.set.email_usernames);
+        for (path, indicator) in fields.iter().filter(|(_, indicator)| indicator.columns().contains(&column)) {
+            selector::each_value(event, path, &mut |value| {
+                if let Some(text) = value.name() {
+                    collected.add(*indicator, text);
+                }
+            });
+        }
+        collected
+    }
 }
 
 fn separate(out: &mut Vec<u8>) {

@@ -1,10 +1,19 @@
-//! A table in memory: folded key → row as JSON.
+//! Tables in memory, by the way their rows are found: by key, by range of addresses, or in a MaxMind database.
 
-use std::fmt;
+mod addresses;
+mod arena;
+mod exact;
+mod ranges;
 
-use hashbrown::HashMap;
+use std::{borrow::Cow, fmt};
 
-use super::{Reason, TableReport, read::RowFault};
+use jiff::Timestamp;
+
+pub(super) use self::{
+    addresses::Addresses,
+    exact::Exact,
+    ranges::{Ranges, parse as parse_range},
+};
 
 /// The most rows of a table.
 pub const MAX_ROWS: usize = 2_000_000;
@@ -12,79 +21,60 @@ pub const MAX_ROWS: usize = 2_000_000;
 /// The longest row as JSON, in bytes. Rows are copied into every event that matches.
 pub const MAX_ROW_BYTES: usize = 16 << 10;
 
-/// How many bad rows a report names.
-pub const MAX_BAD_ROWS: usize = 10;
+/// The longest key, in bytes.
+pub const MAX_KEY_BYTES: usize = 1 << 10;
 
-/// A row that was left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadRow {
-    /// Its line in the file, from 1.
-    pub line: u64,
-    /// What is wrong with it.
-    pub fault: RowFault,
-}
+/// The most text of a table, in bytes: rows as JSON and their keys. Four times the longest file, because the names of CSV columns
+/// stand in every row.
+pub const MAX_TEXT_BYTES: usize = 1 << 30;
 
-/// Rows by key.
-#[derive(Default)]
-pub(super) struct Table {
-    /// Each row is an object without its closing brace, ready for `p_match` to be added.
-    rows: HashMap<Box<str>, Box<[u8]>>,
-}
-
-/// A table that is being filled, with its report.
-#[derive(Default)]
-pub(super) struct Builder {
-    table: Table,
-    report: TableReport,
+/// A table.
+pub(super) enum Table {
+    Exact(Exact),
+    Ranges(Box<Ranges>),
+    Addresses(Box<Addresses>),
 }
 
 impl Table {
-    /// The row of a key. 1Password prints the same UUID in upper and in lower case, so case does not count.
-    pub(super) fn get(&self, key: &str, folded: &mut String) -> Option<&[u8]> {
-        folded.clear();
-        folded.push_str(key);
-        folded.make_ascii_lowercase();
-        self.rows.get(folded.as_str()).map(AsRef::as_ref)
+    /// The row of a key as an object without its closing brace, ready for `p_match` to be added. Rows whose life has ended at `now`
+    /// are not there. `folded` is scratch space.
+    pub(super) fn get<'t>(&'t self, key: &str, now: Moment, folded: &mut String) -> Option<Cow<'t, [u8]>> {
+        match self {
+            Self::Exact(table) => table.get(key, now, folded).map(Cow::Borrowed),
+            Self::Ranges(table) => table.get(key, now).map(Cow::Borrowed),
+            Self::Addresses(table) => table.get(key).map(Cow::Owned),
+        }
+    }
+
+    /// Rows in use; of a MaxMind database the nodes of its tree.
+    pub(super) fn rows(&self) -> usize {
+        match self {
+            Self::Exact(table) => table.rows(),
+            Self::Ranges(table) => table.rows(),
+            Self::Addresses(table) => table.nodes(),
+        }
     }
 }
 
 /// Says how many rows there are: titles do not belong into messages.
 impl fmt::Debug for Table {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Table({} rows)", self.rows.len())
+        write!(formatter, "Table({} rows)", self.rows())
     }
 }
 
-impl Builder {
-    /// Adds a row: an object without its closing brace. Of rows with equal keys the last counts.
-    pub(super) fn add(&mut self, line: u64, key: &str, row: &[u8]) -> Result<(), Reason> {
-        if row.len() > MAX_ROW_BYTES {
-            self.refuse(line, RowFault::TooLong);
-            return Ok(());
-        }
-        if self.table.rows.len() == MAX_ROWS {
-            return Err(Reason::TooManyRows);
-        }
-        let earlier = self.table.rows.insert(key.to_ascii_lowercase().into(), row.into());
-        self.report.repeated += usize::from(earlier.is_some());
-        Ok(())
-    }
+/// An instant in nanoseconds since 1970, as rows keep it. What 64 bits cannot hold is put at their ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Moment(pub(super) i64);
 
-    /// Notes a row that cannot be used.
-    pub(super) fn refuse(&mut self, line: u64, fault: RowFault) {
-        self.report.bad += 1;
-        if self.report.first_bad.len() < MAX_BAD_ROWS {
-            self.report.first_bad.push(BadRow { line, fault });
-        }
-    }
+impl Moment {
+    /// Before everything: no row's life has ended.
+    pub(super) const START: Self = Self(i64::MIN);
+    /// The end of a row that lives for ever.
+    pub(super) const NEVER: Self = Self(i64::MAX);
 
-    /// A file with nothing but bad rows is no table: it must not replace a good one.
-    pub(super) fn finish(mut self) -> Result<(Table, TableReport), Reason> {
-        if self.table.rows.is_empty() && self.report.bad > 0 {
-            return Err(Reason::AllBad);
-        }
-        self.table.rows.shrink_to_fit();
-        self.report.rows = self.table.rows.len();
-        Ok((self.table, self.report))
+    pub(super) fn of(instant: Timestamp) -> Self {
+        let nanos = instant.as_nanosecond();
+        Self(i64::try_from(nanos).unwrap_or(if nanos < 0 { i64::MIN } else { i64::MAX }))
     }
 }

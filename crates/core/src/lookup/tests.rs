@@ -1,3 +1,8 @@
+mod addresses;
+mod defined;
+mod mmdb;
+mod properties;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -48,10 +53,16 @@ fn csv_and_json_lines_give_the_same_rows() {
 #[test]
 fn every_uuid_of_the_log_types_is_looked_up() {
     let row = "{\"uuid\":\"x\"}";
-    let files = [("items.jsonl", row), ("users.jsonl", row), ("vaults.jsonl", row)];
+    let files = [
+        ("items.jsonl", row),
+        ("users.jsonl", row),
+        ("vaults.jsonl", row),
+        ("groups.jsonl", row),
+        ("devices.jsonl", row),
+    ];
     let event = json!({
         "item_uuid": "x", "vault_uuid": "x", "user": { "uuid": "x" }, "target_user": { "uuid": "x" },
-        "actor_uuid": "x", "object_uuid": "x", "aux_uuid": "x",
+        "actor_uuid": "x", "object_uuid": "x", "aux_uuid": "x", "session": { "uuid": "x", "device_uuid": "x" },
     });
     let hit = || json!({ "uuid": "x", "p_match": "x" });
     for (log_type, expect) in [
@@ -63,6 +74,8 @@ fn every_uuid_of_the_log_types_is_looked_up() {
         (
             "OnePassword.AuditEvent",
             json!({
+                "devices": { "session.device_uuid": hit(), "object_uuid": hit(), "aux_uuid": hit() },
+                "groups": { "object_uuid": hit(), "aux_uuid": hit() },
                 "items": { "object_uuid": hit(), "aux_uuid": hit() },
                 "users": { "actor_uuid": hit(), "object_uuid": hit(), "aux_uuid": hit() },
                 "vaults": { "object_uuid": hit(), "aux_uuid": hit() },
@@ -115,6 +128,8 @@ fn the_last_of_equal_keys_wins_and_bad_rows_are_named_by_line() {
         Report {
             tables: vec![TableReport {
                 name: "items".into(),
+                file: "items.jsonl".into(),
+                refresh: None,
                 rows: 1,
                 repeated: 1,
                 bad: 3,
@@ -153,6 +168,13 @@ fn a_row_keeps_neither_long_text_nor_what_nobody_asked_for() {
         enrichment(&listed, ITEM_USAGE, &json!({ "item_uuid": "a" })),
         json!({ "items": { "item_uuid": { "id": "a", "p_match": "a" } } })
     );
+}
+
+#[test]
+fn nothing_of_a_row_shows_in_debug_output() {
+    let (lookups, report) = load(&[("items.jsonl", "{\"uuid\":\"a\",\"title\":\"Mail\"}\nMail\n")]).unwrap();
+    let shown = format!("{lookups:?} {report:?}");
+    assert!(shown.contains("Table(1 rows)") && !shown.contains("Mail"), "{shown}");
 }
 
 #[test]

@@ -9,8 +9,7 @@ use jiff::Timestamp;
 
 use crate::{
     json::{self, Text, Value},
-    schema::{TimeFormat, Width},
-    timestamp,
+    schema::{self, TimeFormat, Width},
 };
 
 /// Why a value does not fit.
@@ -90,25 +89,17 @@ pub(super) fn boolean(value: &Value<'_>) -> Coerced<bool> {
 
 /// The first format that reads the value.
 pub(super) fn instant(value: &Value<'_>, formats: &[TimeFormat]) -> Coerced<Timestamp> {
-    let (text, quoted) = match value {
+    match value {
         Value::Null => return Ok(None),
-        Value::String(text) => (text.decode(), true),
-        Value::Number(literal) => (Cow::Borrowed(*literal), false),
+        Value::String(text) if text.raw().is_empty() => return Ok(None),
+        Value::String(_) | Value::Number(_) => {}
         Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
             return Err(Unfit { rule: TYPE, expected: "timestamp" });
         }
-    };
-    if text.is_empty() {
-        return Ok(None);
     }
-    let read = |format: &TimeFormat| match format {
-        TimeFormat::Rfc3339 if quoted => timestamp::parse_rfc3339(&text),
-        TimeFormat::Rfc3339 => None,
-        TimeFormat::Unix(unit) => timestamp::parse_unix(&text, *unit),
-    };
     let expected =
         if formats == [TimeFormat::Rfc3339] { "RFC 3339 timestamp" } else { "timestamp in a declared format" };
-    formats.iter().find_map(read).map(Some).ok_or(Unfit { rule: "timestamp", expected })
+    schema::read_instant(value, formats).map(Some).ok_or(Unfit { rule: "timestamp", expected })
 }
 
 fn bit(text: &str) -> Option<bool> {

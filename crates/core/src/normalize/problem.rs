@@ -50,8 +50,13 @@ impl<'s> Path<'s> {
     }
 
     /// `$.tags[*].name`: the same for every element.
-    pub(super) fn general(&self, leaf: &str) -> String {
-        self.render(Some(leaf), |text, _| text.push_str("[*]"))
+    pub(super) fn general(&self, leaf: Option<&str>) -> String {
+        self.render(leaf, |text, _| text.push_str("[*]"))
+    }
+
+    /// How many levels below the event.
+    pub(super) fn depth(&self) -> usize {
+        self.steps.len()
     }
 
     fn render(&self, leaf: Option<&str>, element: impl Fn(&mut String, usize)) -> String {

@@ -17,13 +17,14 @@ use self::{
 use super::{
     Unknown, coerce,
     event::{Finished, Walk},
-    problem::{Path, Step},
+    problem::{self, Path},
 };
 use crate::{
+    indicator::Column,
     json::{self, Text, Value},
-    lookup::Lookups,
+    lookup::{Join, Lookups, Step, Target},
     row_id::RowId,
-    schema::{self, Kind, NodeKind, Plan},
+    schema::{self, Kind, NodeKind, Plan, Schema},
 };
 
 /// What the quick way knows of a page before its first event.
@@ -43,29 +44,38 @@ enum Selected {
     Inside(usize),
     /// Where the schema declares nothing.
     Undeclared,
+    /// In a `p_any_*` field.
+    Column(Column),
 }
 
 impl<'s> Quick<'s> {
-    /// `None` if events of this schema have no declared uuid: the plain way finds theirs.
-    pub(super) fn new(plan: &'s Plan, lookups: &Lookups, log_type: &str) -> Option<Self> {
-        let uuid = plan.named(None, "uuid")?;
-        let selected = lookups.selectors(log_type).map(|selector| select(plan, selector.path)).collect();
+    /// `None` if the schema asks for what only the plain way does: no uuid is declared, or values come from elsewhere in the event.
+    pub(super) fn new(schema: &'s Schema, lookups: &Lookups) -> Option<Self> {
+        let plan = Some(&schema.plan).filter(|_| !schema.rewrites)?;
+        let uuid = plan.named(None, schema::ROW_KEY)?;
+        let selectors = lookups.joins(&schema.log_type).iter().flat_map(Join::selectors);
+        let selected = selectors.map(|selector| select(plan, selector.target())).collect();
         Some(Self { plan, uuid, selected, places: Places::default() })
     }
 
     /// Whether a table may have to look where only the plain way does.
     fn looks_beyond(&self) -> bool {
         self.selected.iter().any(|selected| match selected {
-            Selected::Field(_) => false,
+            Selected::Field(_) | Selected::Column(_) => false,
             Selected::Inside(node) => self.places.slots[*node].is_set(),
             Selected::Undeclared => !self.places.strangers.is_empty(),
         })
     }
 }
 
-fn select(plan: &Plan, path: &[&str]) -> Selected {
+fn select(plan: &Plan, target: &Target) -> Selected {
+    let path = match target {
+        Target::Field(path) => path,
+        Target::Column(column) => return Selected::Column(*column),
+    };
     let mut object = None;
-    for (depth, name) in path.iter().enumerate() {
+    for (depth, step) in path.iter().enumerate() {
+        let Step::Key(name) = step else { return object.map_or(Selected::Undeclared, Selected::Inside) };
         let Some(node) = plan.named(object, name) else { return Selected::Undeclared };
         match &plan.node(node).kind {
             NodeKind::Object => object = Some(node),
@@ -117,19 +127,28 @@ impl<'s, 'a> Walk<'s, 'a> {
         }
         self.frame.write(&mut self.out, &row_id, event_time);
         self.indicators.write(&mut self.out);
-        let (lookups, folded) = (self.lookups, &mut self.folded);
-        lookups.write_rows(&mut self.out, self.frame.log_type, |out, number, selector| match quick.selected[number] {
+        let (lookups, indicators, folded) = (self.lookups, &mut self.indicators, &mut self.folded);
+        lookups.write_each(&mut self.out, self.frame.log_type, |out, number, join, _| match quick.selected[number] {
             Selected::Field(node) => {
-                let value = quick.places.slots[node].scalar(text);
-                value.is_some_and(|value| selector.write_row(out, &value, folded))
+                let slot = quick.places.slots[node];
+                let value = slot.scalar(text).filter(|_| slot.is_set());
+                let key = value.as_ref().and_then(Value::name);
+                key.is_some_and(|key| lookups.write_row(out, join, &key, text[slot.range()].as_bytes(), folded))
             }
+            Selected::Column(column) => lookups.write_rows(out, join, indicators.of(column), folded),
             Selected::Inside(_) | Selected::Undeclared => false,
         });
         self.out.push(b'}');
         Some((row_id, event_time))
     }
 
-    fn quick_members(&mut self, quick: &Quick<'s>, object: Option<usize>, text: &'a str, run: &mut Run<'a>) -> Option<()> {
+    fn quick_members(
+        &mut self,
+        quick: &Quick<'s>,
+        object: Option<usize>,
+        text: &'a str,
+        run: &mut Run<'a>,
+    ) -> Option<()> {
         let members = quick.plan.members(object);
         let mut at = members.start;
         while at < members.end {
@@ -143,7 +162,7 @@ impl<'s, 'a> Walk<'s, 'a> {
             at = node.end;
         }
         for stranger in quick.places.strangers.iter().filter(|stranger| stranger.object == object) {
-            match self.options.unknown {
+            match self.unknown {
                 Unknown::Keep if object.is_none() && schema::is_reserved(stranger.name(text)) => return None,
                 Unknown::Keep => run.member(&mut self.out, stranger.start..stranger.end),
                 Unknown::Drop => {}
@@ -153,7 +172,14 @@ impl<'s, 'a> Walk<'s, 'a> {
         Some(())
     }
 
-    fn quick_field(&mut self, quick: &Quick<'s>, at: usize, slot: Slot, text: &'a str, run: &mut Run<'a>) -> Option<()> {
+    fn quick_field(
+        &mut self,
+        quick: &Quick<'s>,
+        at: usize,
+        slot: Slot,
+        text: &'a str,
+        run: &mut Run<'a>,
+    ) -> Option<()> {
         let node = quick.plan.node(at);
         let range = slot.range();
         let start = range.start - node.key.len();
@@ -164,25 +190,29 @@ impl<'s, 'a> Walk<'s, 'a> {
                 run.close(&mut self.out, range.end - 1);
             }
             NodeKind::Object => return None,
-            NodeKind::Value(Kind::String { indicators, validate })
+            NodeKind::Value(Kind::String { indicators, validate, .. })
                 if indicators.is_empty() && validate.is_none() && slot.is_text() =>
             {
                 run.member(&mut self.out, start..range.end);
             }
-            NodeKind::Value(Kind::String { indicators, validate }) => {
+            NodeKind::Value(Kind::String { indicators, validate, .. }) => {
                 let value = coerce::string(&slot.scalar(text)?).ok()??;
-                if !indicators.is_empty() || validate.is_some() {
-                    self.inspect(indicators, validate.as_ref(), value);
-                }
                 if slot.is_text() {
                     run.member(&mut self.out, start..range.end);
                 } else {
                     run.interrupt(&mut self.out, start..range.start);
                     json::write_text(&mut self.out, value);
                 }
+                let value = value.decode();
+                if validate.as_ref().is_some_and(|rule| !rule.holds(&value)) {
+                    return None;
+                }
+                for indicator in indicators {
+                    self.indicators.add(*indicator, value.clone());
+                }
             }
             NodeKind::Value(Kind::Json) => run.member(&mut self.out, start..range.end),
-            NodeKind::Value(Kind::Timestamp { formats, event_time }) => {
+            NodeKind::Value(Kind::Timestamp { formats, event_time, .. }) => {
                 let value = slot.scalar(text)?;
                 match coerce::instant(&value, formats).ok()? {
                     Some(instant) => {
@@ -200,7 +230,13 @@ impl<'s, 'a> Walk<'s, 'a> {
                 };
                 let before = run.mark(&mut self.out);
                 run.interrupt(&mut self.out, start..range.start);
-                if !self.value(kind, &value) {
+                let drift = std::mem::take(&mut self.drift);
+                let set = self.value(kind, &value);
+                if !std::mem::replace(&mut self.drift, drift).is_empty() {
+                    // The plain way notes it.
+                    return None;
+                }
+                if !set {
                     if node.required {
                         return None;
                     }
@@ -218,9 +254,12 @@ impl<'s, 'a> Walk<'s, 'a> {
             steps.reverse();
             let mut path = Path::default();
             for node in steps {
-                path.push(Step::Field(&quick.plan.node(node).name));
+                path.push(problem::Step::Field(&quick.plan.node(node).name));
             }
-            self.drift.add(path.general(stranger.name(text)));
+            // It was read before, as a part of its event.
+            if let Ok(value) = json::parse(&text.as_bytes()[stranger.value()]) {
+                self.drift.add_unknown(path.general(Some(stranger.name(text))), &value);
+            }
         }
     }
 }

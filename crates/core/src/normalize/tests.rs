@@ -1,5 +1,7 @@
+mod drift;
 mod properties;
 mod table;
+mod transform;
 
 use std::sync::LazyLock;
 
@@ -36,6 +38,13 @@ fn body(items: &str) -> Vec<u8> {
 
 fn run(feed: Feed, items: &str, lookups: &Lookups, options: Options) -> Normalized {
     normalize(&page(feed), &body(items), &SHIPPED, lookups, options, NOW.parse().unwrap())
+}
+
+/// The drift of a page of item usages.
+fn drift_of(schemas: &Schemas, items: &str, unknown: Unknown) -> Drift {
+    let options = Options { unknown, ..Options::default() };
+    let page = page(Feed::ItemUsages);
+    normalize(&page, &body(items), schemas, &Lookups::default(), options, NOW.parse().unwrap()).drift
 }
 
 fn plain(feed: Feed, items: &str) -> Normalized {
@@ -89,7 +98,7 @@ fn a_record_has_declared_fields_then_unknown_ones_then_standard_ones() {
     assert_eq!(record(item), expect);
     assert_eq!(item.event.row_id, row_id.as_str());
     assert_eq!(item.event.event_time_unix_nano, 1_678_908_770_000_000_000);
-    let drift: Vec<_> = normalized.drift.paths.iter().map(|(path, count)| (path.as_str(), *count)).collect();
+    let drift: Vec<_> = normalized.drift.paths.iter().map(|(path, count)| (path.as_str(), count.count)).collect();
     assert_eq!(drift, [("$.client.extra", 1), ("$.new_field", 1)]);
 }
 
@@ -220,6 +229,18 @@ fn unknown_fields_are_kept_dropped_or_refused_and_always_counted() {
             }
             _ => panic!("{normalized:?}"),
         }
+    }
+}
+
+#[test]
+fn a_log_type_may_have_its_own_answer_to_unknown_fields() {
+    let mut schemas = SHIPPED.clone();
+    schemas.set_unknown("OnePassword.ItemUsage", Unknown::Reject).unwrap();
+    let item = r#"{"uuid":"A","timestamp":"2023-03-15T16:33:50Z","x":1}"#;
+    for (feed, events) in [(Feed::ItemUsages, 0), (Feed::AuditEvents, 1)] {
+        let now = NOW.parse().unwrap();
+        let normalized = normalize(&page(feed), &body(item), &schemas, &Lookups::default(), Options::default(), now);
+        assert_eq!((normalized.events.len(), normalized.drift.total()), (events, 1));
     }
 }
 

@@ -55,11 +55,18 @@ impl Plan {
         for field in fields {
             let at = self.nodes.len();
             let (kind, members): (_, &[Field]) = match &field.kind {
-                Kind::Object(object) => (NodeKind::Object, &object.fields),
+                Kind::Object(object) => (NodeKind::Object, object.fields.as_slice()),
                 other => (NodeKind::Value(other.clone()), &[]),
             };
             let key = Key::new(&field.key);
-            self.nodes.push(Node { name: field.name.clone(), key, required: field.required, kind, parent, end: at + 1 });
+            self.nodes.push(Node {
+                name: field.name.clone(),
+                key,
+                required: field.required,
+                kind,
+                parent,
+                end: at + 1,
+            });
             self.add(members, Some(at));
             self.nodes[at].end = self.nodes.len();
         }
@@ -137,7 +144,16 @@ mod tests {
         for key in ["\"a\":", "\"abcde\":", "\"abcdefgh\":"] {
             let compiled = Key::new(key.as_bytes());
             assert_eq!(compiled.len(), key.len());
-            for text in ["", "\"a\":1", "\"a\":", "\"ab\":1", "\"abcde\":", "\"abcdefgh\":1}", "\"abcdefgi\":1}", " \"a\":1234567"] {
+            for text in [
+                "",
+                "\"a\":1",
+                "\"a\":",
+                "\"ab\":1",
+                "\"abcde\":",
+                "\"abcdefgh\":1}",
+                "\"abcdefgi\":1}",
+                " \"a\":1234567",
+            ] {
                 assert_eq!(compiled.begins(text.as_bytes()), text.starts_with(key), "{key} in {text}");
             }
         }

@@ -1,4 +1,7 @@
+mod refusals;
+
 use super::*;
+use crate::timestamp;
 
 /// One field below a valid head.
 fn schema_of(field: &str) -> String {
@@ -7,11 +10,7 @@ fn schema_of(field: &str) -> String {
 
 fn faults(text: &str) -> Vec<String> {
     let error = Schemas::load([("test.yml", text)]).unwrap_err();
-    error.faults.iter().map(|(file, fault)| format!("{file}: {fault}")).collect()
-}
-
-fn refused(field: &str, expect: &str) {
-    assert_eq!(faults(&schema_of(field)), [format!("test.yml: {expect}")], "{field}");
+    error.faults.into_iter().map(|fault| Error { faults: vec![fault] }.to_string()).collect()
 }
 
 fn kind(field: &str) -> Kind {
@@ -64,63 +63,17 @@ fn a_timestamp_without_a_format_is_rfc3339() {
 }
 
 #[test]
-fn what_is_not_done_is_refused_where_it_stands() {
-    refused("type: strng", "fields[field].type: \"strng\" is no type");
-    refused("type: ref\ntarget: Name", "fields[field].type: references to definitions are not supported");
-    refused(
-        "type: timestamp\ntimeFormats: ['%Y']",
-        "fields[field].timeFormats: \"%Y\" is not supported: use rfc3339, unix, unix_ms, unix_us or unix_ns",
-    );
-    refused("type: timestamp\ntimeFormats: []", "fields[field].timeFormats: at least one format is needed");
-    refused("type: string\nrename: {from: x}", "fields[field].rename: is not supported");
-    refused("type: string\nmask: {type: redact}", "fields[field].mask: is not supported");
-    refused("type: json\nisEmbeddedJSON: true", "fields[field].isEmbeddedJSON: is not supported");
-    refused("type: string\nrequird: true", "fields[field].requird: is not known here");
-    refused("type: int\nindicators: [ip]", "fields[field].indicators: is not known here");
-    refused("type: string\nindicators: [emails]", "fields[field].indicators: \"emails\" is no indicator");
-    refused("type: string\nrequired: 1", "fields[field].required: must be true or false");
-    refused(
-        "type: string\nvalidate: {allow: [a], deny: [b]}",
-        "fields[field].validate: exactly one of allow, deny, ip and cidr is needed",
-    );
-    refused("type: string\nvalidate: {ip: v4}", "fields[field].validate.ip: must be ipv4, ipv6 or any");
-    refused("type: object", "fields[field].fields: a list of at least one field is needed");
-    refused("type: array", "fields[field].element: an array needs an element");
-    refused(
-        "type: array\nelement: {type: object, fields: [{name: a, type: x}]}",
-        "fields[field].element.fields[a].type: \"x\" is no type",
-    );
-    refused("description: no type", "fields[field].type: is missing");
-}
-
-#[test]
 fn names_must_not_collide() {
     let text = "schema: Test.Event\nfields:\n  - {name: User, type: string}\n  - {name: user, type: string}\n  - {name: p_any_ips, type: string}\n";
     assert_eq!(
         faults(text),
         [
-            "test.yml: fields[user]: differs from \"User\" in nothing but case",
-            "test.yml: fields[p_any_ips]: names that begin with p_ are kept for Panther's standard fields",
+            "test.yml:4: fields[user]: differs from \"User\" in nothing but case",
+            "test.yml:5: fields[p_any_ips]: names that begin with p_ are kept for Panther's standard fields",
         ]
     );
     // Below the top level nothing collides with a standard field.
     assert!(matches!(kind("type: object\nfields: [{name: p_x, type: string}]"), Kind::Object(_)));
-}
-
-#[test]
-fn a_file_that_is_no_schema_says_so() {
-    assert_eq!(faults("- a"), ["test.yml: a schema is a mapping"]);
-    assert!(faults("a: [")[0].starts_with("test.yml: not YAML: "));
-    assert_eq!(
-        faults("schema: Test\nparser: {csv: {}}\nversion: 1\nextra: 1\nfields: []\n"),
-        [
-            "test.yml: extra: is not known here",
-            "test.yml: schema: a name has at least two parts of letters, digits and '_', joined by '.'",
-            "test.yml: version: must be 0",
-            "test.yml: parser.csv: only native parsers of JSON logs are supported",
-            "test.yml: fields: a list of at least one field is needed",
-        ]
-    );
 }
 
 #[test]
@@ -138,6 +91,20 @@ fn one_log_type_has_one_file() {
     let text = schema_of("type: string");
     let error = Schemas::load([("a.yml", text.as_str()), ("b.yml", text.as_str())]).unwrap_err();
     assert_eq!(error.to_string(), "b.yml: schema: Test.Event is defined by another file too");
+}
+
+#[test]
+fn conditions_say_what_they_ask_for() {
+    let values = |count: usize| vec!["v".to_owned(); count];
+    for (validate, expect) in [
+        (Validate::Allow(vec!["pass".into(), "block".into()]), "one of pass, block"),
+        (Validate::Allow(values(9)), "one of 9 allowed values"),
+        (Validate::Deny(values(2)), "none of 2 denied values"),
+        (Validate::Ip(Family::V6), "an IPv6 address"),
+        (Validate::Cidr(Family::Any), "an IP address range"),
+    ] {
+        assert_eq!(validate.expected(), expect);
+    }
 }
 
 #[test]
@@ -166,4 +133,50 @@ fn conditions_hold_or_do_not() {
     ] {
         assert_eq!(validate.holds(text), expect, "{validate:?} {text}");
     }
+}
+
+#[test]
+fn aliases_and_definitions_stand_for_what_they_name() {
+    let text = "schema: Test.Event\n\
+        fields:\n\
+        - name: a\n  type: object\n  fields: &user\n  - {name: id, type: string, indicators: [actor_id]}\n\
+        - {name: b, type: object, fields: *user}\n\
+        - {name: c, required: true, type: ref, target: Users}\n\
+        definitions:\n  Users: {type: array, element: {type: ref, target: User}}\n  User: {type: object, fields: *user}\n";
+    let schemas = Schemas::load([("test.yml", text)]).unwrap();
+    let root = &schemas.get("Test.Event").unwrap().root;
+    let is_user = |kind: &Kind| matches!(kind, Kind::Object(object) if matches!(&object.field("id").unwrap().kind, Kind::String { indicators, .. } if *indicators == [Indicator::ActorId]));
+    assert!(is_user(&root.field("a").unwrap().kind) && is_user(&root.field("b").unwrap().kind));
+    let c = root.field("c").unwrap();
+    assert!(c.required && matches!(&c.kind, Kind::Array(element) if is_user(element)));
+}
+
+#[test]
+fn texts_of_lists_are_texts_whatever_they_look_like() {
+    let Kind::String { validate: Some(Validate::Allow(values)), .. } =
+        kind("type: string\nvalidate: {allow: [no, 1, 1.50, 'true']}")
+    else {
+        panic!("allowed values");
+    };
+    assert_eq!(values, ["no", "1", "1.50", "true"]);
+}
+
+#[test]
+fn a_row_expires_when_its_schema_says() {
+    let text = "schema: Test.Row\nfields:\n- {name: until, type: timestamp, timeFormats: [unix, rfc3339], isExpiration: true}\n";
+    let schemas = Schemas::load([("test.yml", text)]).unwrap();
+    let schema = schemas.get("Test.Row").unwrap();
+    let at = |row: &str| schema.expiration(&crate::json::parse(row.as_bytes()).unwrap()).map(|at| at.to_string());
+    assert_eq!(at(r#"{"until":0}"#).as_deref(), Some("1970-01-01T00:00:00Z"));
+    assert_eq!(at(r#"{"until":"2023-03-15T16:32:50Z"}"#).as_deref(), Some("2023-03-15T16:32:50Z"));
+    assert_eq!(at(r#"{"until":"never"}"#), None);
+    assert_eq!(at("{}"), None);
+}
+
+#[test]
+fn what_becomes_of_undeclared_fields_is_set_per_log_type() {
+    let mut schemas = Schemas::load([("test.yml", schema_of("type: string").as_str())]).unwrap();
+    schemas.set_unknown("Test.Event", Unknown::Reject).unwrap();
+    assert_eq!(schemas.get("Test.Event").unwrap().unknown, Some(Unknown::Reject));
+    assert_eq!(schemas.set_unknown("Test.Other", Unknown::Drop), Err(NoSuchLogType("Test.Other".into())));
 }

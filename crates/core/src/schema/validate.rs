@@ -4,6 +4,9 @@
 
 use std::net::IpAddr;
 
+/// How many allowed values a message names. They come from the schema, not from events.
+const MAX_QUOTED: usize = 8;
+
 /// A condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Validate {
@@ -55,6 +58,7 @@ impl Validate {
     #[must_use]
     pub fn expected(&self) -> String {
         match self {
+            Self::Allow(values) if values.len() <= MAX_QUOTED => format!("one of {}", values.join(", ")),
             Self::Allow(values) => format!("one of {} allowed values", values.len()),
             Self::Deny(values) => format!("none of {} denied values", values.len()),
             Self::Ip(family) => format!("{} address", family.words()),

@@ -145,6 +145,11 @@ impl Reader<'_> {
 }
 
 impl Stranger {
+    /// Where its value stands.
+    pub(super) fn value(&self) -> std::ops::Range<usize> {
+        self.start + self.name + 3..self.end
+    }
+
     /// Its name; it has no escapes.
     pub(super) fn name<'t>(&self, text: &'t str) -> &'t str {
         &text[self.start + 1..self.start + 1 + self.name]

@@ -1,3 +1,5 @@
+use bumpalo::Bump;
+
 use super::*;
 use crate::{
     normalize::{Frame, Options},
@@ -21,8 +23,9 @@ fn quick(event: &str) -> Option<String> {
     let schema = schemas.get("Test.Event").unwrap();
     let lookups = Lookups::default();
     let frame = Frame::new("acme", "Acme", "Test.Event", Timestamp::UNIX_EPOCH);
-    let mut walk = Walk::new(frame, &lookups, Options::default(), event.len());
-    let mut quick = Quick::new(&schema.plan, &lookups, "Test.Event").unwrap();
+    let texts = Bump::new();
+    let mut walk = Walk::new(frame, schema, &lookups, Options::default(), event.len(), &texts);
+    let mut quick = Quick::new(schema, &lookups).unwrap();
     let end = walk.quick_event(0, &mut quick, event, 0);
     let (events, _) = walk.finish();
     assert_eq!(end.is_some(), !events.is_empty());

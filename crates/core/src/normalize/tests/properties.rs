@@ -1,8 +1,26 @@
 //! What holds for every input.
 
+use std::borrow::Cow;
+
 use proptest::prelude::*;
 
-use super::*;
+use super::{super::coerce, *};
+use crate::schema::Width;
+
+/// A declaration of every type.
+const KINDS: [&str; 11] = [
+    "type: string",
+    "type: smallint",
+    "type: int",
+    "type: bigint",
+    "type: float",
+    "type: boolean",
+    "type: json",
+    "type: timestamp, timeFormats: [rfc3339, unix, '%Y-%m-%d']",
+    "type: object, fields: [{name: name, type: string}, {name: user, type: json}]",
+    "type: array, element: {type: array, element: {type: string}}",
+    "type: array, isEmbeddedJSON: true, element: {type: json, isEmbeddedJSON: true}",
+];
 
 /// Any JSON, a bit of it shaped like an event: as text, so that escapes and number forms vary.
 fn value() -> impl Strategy<Value = String> {
@@ -63,7 +81,7 @@ fn event() -> impl Strategy<Value = String> {
 }
 
 /// The record without its `p_` fields, as text.
-fn stripped(record: &str) -> String {
+pub(super) fn stripped(record: &str) -> String {
     let value = json::parse(record.as_bytes()).unwrap();
     let json::Value::Object(mut members) = value else { panic!("a record is an object") };
     members.retain(|member| !crate::schema::is_reserved(&member.key.decode()));
@@ -85,23 +103,21 @@ fn compact() -> impl Strategy<Value = String> {
 }
 
 /// Members of an object, declared ones and others, in any order.
-fn members(
-    names: &'static [&'static str],
-    value: impl Strategy<Value = String>,
-) -> impl Strategy<Value = String> {
+fn members(names: &'static [&'static str], value: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
     let name = prop_oneof![9 => proptest::sample::select(names).prop_map(|name| format!("\"{name}\"")), 1 => key()];
-    proptest::collection::vec((name, value), 0..6).prop_map(|members| {
-        members.iter().map(|(key, value)| format!("{key}:{value}")).collect::<Vec<_>>().join(",")
-    })
+    proptest::collection::vec((name, value), 0..6)
+        .prop_map(|members| members.iter().map(|(key, value)| format!("{key}:{value}")).collect::<Vec<_>>().join(","))
 }
 
 /// An item usage as the API writes it, with anything wrong.
 fn usage() -> impl Strategy<Value = String> {
-    let inner = || prop_oneof![
-        4 => members(&["uuid", "name", "email", "app_name", "ip_address", "country", "latitude"], compact())
-            .prop_map(|members| format!("{{{members}}}")),
-        1 => compact(),
-    ];
+    let inner = || {
+        prop_oneof![
+            4 => members(&["uuid", "name", "email", "app_name", "ip_address", "country", "latitude"], compact())
+                .prop_map(|members| format!("{{{members}}}")),
+            1 => compact(),
+        ]
+    };
     let outer = prop_oneof![
         3 => members(&["used_version", "vault_uuid", "item_uuid", "action", "p_row_id", "extra"], compact()),
         2 => members(&["user", "client", "location", "other"], inner()),
@@ -135,7 +151,101 @@ proptest! {
     }
 }
 
+/// Every type and transformation. Without a uuid: the row id is the whole event's, and any event may pass.
+const RICH: &str = "schema: OnePassword.ItemUsage\nfields:\n\
+    - {name: name, type: string, indicators: [username, email, ip], validate: {deny: [x]}}\n\
+    - {name: action, type: string, rename: {from: extra}}\n\
+    - {name: timestamp, type: timestamp, timeFormats: [rfc3339, unix, unix_ms, '%d/%b/%Y'], isEventTime: true}\n\
+    - {name: user, type: object, isEmbeddedJSON: true, fields: [{name: name, type: json}, {name: email, type: string, mask: {type: redact}}]}\n\
+    - {name: client, type: array, isEmbeddedJSON: true, element: {type: json, isEmbeddedJSON: true}}\n\
+    - {name: used_version, type: float}\n\
+    - {name: latitude, type: bigint}\n\
+    - {name: flag, type: boolean, copy: {from: location}}\n\
+    - {name: joined, type: string, concat: {paths: [name, uuid, location.name], separator: '.'}}\n\
+    - {name: part, type: string, split: {from: uuid, separator: e, index: 1}}\n\
+    - {name: copied, type: json, copy: {from: user.name}}\n";
+
+static RICH_SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| Schemas::load([("rich.yml", RICH)]).unwrap());
+
+/// The record without its row id, which says which bytes the event came in.
+fn without_row_id(record: &str) -> Value {
+    let mut record: Value = serde_json::from_str(record).unwrap();
+    record.as_object_mut().unwrap().remove("p_row_id");
+    record
+}
+
 proptest! {
+    #[test]
+    fn under_every_type_a_record_gives_the_same_record_again(members in proptest::collection::vec((key(), value()), 0..8), unknown in proptest::sample::select(vec![Unknown::Keep, Unknown::Drop, Unknown::Reject])) {
+        let options = Options { unknown, ..Options::default() };
+        let page = page(Feed::ItemUsages);
+        let run = |event: &str| normalize(&page, &body(event), &RICH_SCHEMAS, &Lookups::default(), options, NOW.parse().unwrap());
+        let first = run(&object(&members));
+        prop_assert_eq!(first.events.len() + first.rejections.len(), 1);
+        for item in &first.events {
+            let again = run(&stripped(record(item)));
+            prop_assert_eq!(&again.rejections, &vec![]);
+            prop_assert_eq!(stripped(record(&again.events[0])), stripped(record(item)));
+            prop_assert_eq!(without_row_id(record(&again.events[0])), without_row_id(record(item)));
+        }
+    }
+
+    #[test]
+    fn a_whole_number_is_the_same_as_number_and_as_text(number in prop_oneof![any::<i64>(), -70_000_i64..70_000]) {
+        let literal = number.to_string();
+        for width in [Width::Small, Width::Int, Width::Big] {
+            let fits = coerce::integer(&json::Value::Number(&literal), width);
+            prop_assert_eq!(&fits, &coerce::integer(&json::Value::String(json::Text::written(&literal)), width));
+            prop_assert_eq!(fits.ok().flatten(), Some(number).filter(|number| width.holds(*number)));
+        }
+    }
+
+    #[test]
+    fn a_float_keeps_its_digits(number in prop::num::f64::NORMAL | prop::num::f64::ZERO) {
+        let literal = format!("{number:?}");
+        for value in [json::Value::Number(&literal), json::Value::String(json::Text::written(&literal))] {
+            prop_assert_eq!(coerce::float(&value), Ok(Some(Cow::Borrowed(literal.as_str()))));
+        }
+    }
+
+    #[test]
+    fn what_a_type_makes_of_a_value_it_makes_of_that_again(value in value(), kind in proptest::sample::select(&KINDS[..])) {
+        if let Ok(made) = table::field(kind, &value)
+            && made != json!("omitted")
+        {
+            prop_assert_eq!(table::field(kind, &made.to_string()), Ok(made));
+        }
+    }
+
+    #[test]
+    fn what_a_patch_takes_up_drifts_no_more(members in proptest::collection::vec((key(), value()), 0..8)) {
+        let event = object(&members);
+        let drift = drift_of(&RICH_SCHEMAS, &event, Unknown::Keep);
+        let mut book = super::super::drift::Book::default();
+        book.add(&drift, Timestamp::UNIX_EPOCH);
+        let patch = crate::schema::patch(RICH, &book).unwrap();
+        let schemas = Schemas::load([("patched.yml", patch.text.as_str())]);
+        prop_assert!(schemas.is_ok(), "{:?}\n{}", schemas, patch.text);
+        let after = drift_of(&schemas.unwrap(), &event, Unknown::Keep);
+        let total = after.paths.len() + after.values.len() + after.types.len();
+        prop_assert!(total <= patch.left.len(), "{:?} {:?}\n{}", after, patch.left, patch.text);
+    }
+
+    #[test]
+    fn declared_fields_stand_in_the_schemas_order_and_unknown_ones_behind_them(event in event()) {
+        for item in plain(Feed::ItemUsages, &event).events {
+            let json::Value::Object(members) = json::parse(&item.event.record).unwrap() else { panic!() };
+            let declared = &SHIPPED.get("OnePassword.ItemUsage").unwrap().root.fields;
+            let place = |key: &str| match declared.iter().position(|field| field.name == key) {
+                Some(at) => at,
+                None if crate::schema::is_reserved(key) => usize::MAX,
+                None => declared.len(),
+            };
+            let places: Vec<_> = members.iter().map(|member| place(&member.key.decode())).collect();
+            prop_assert!(places.is_sorted(), "{:?}", places);
+        }
+    }
+
     #[test]
     fn normalizing_is_total_on_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let normalized = normalize(&page(Feed::ItemUsages), &bytes, &SHIPPED, &Lookups::default(), Options::default(), NOW.parse().unwrap());

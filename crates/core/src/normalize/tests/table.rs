@@ -1,9 +1,9 @@
-//! The table of Panther's coercions, row by row.
+//! Panther's table of what an event's values become: one test for each row, named after it.
 
 use super::*;
 
 /// Normalizes one value under one declared field; the record's field, or the rule that refused it.
-fn field(declaration: &str, value: &str) -> Result<Value, String> {
+pub(super) fn field(declaration: &str, value: &str) -> Result<Value, String> {
     let schema = format!(
         "schema: OnePassword.ItemUsage\nfields:\n  - {{name: uuid, type: string}}\n  - {{name: f, {declaration}}}\n"
     );
@@ -42,40 +42,43 @@ fn check(declaration: &str, rows: &[(&str, &str)]) {
 }
 
 #[test]
-fn string_takes_scalars_and_keeps_their_text() {
+fn string_from_text_number_or_boolean() {
     check(
         "type: string",
         &[
             ("\"x\"", "\"x\""),
             ("1.50", "\"1.50\""),
+            ("1e2", "\"1e2\""),
             ("123456789012345678901234", "\"123456789012345678901234\""),
             ("true", "\"true\""),
             ("false", "\"false\""),
-            ("\"\"", "\"\""),
-            ("null", "omitted"),
-            ("absent", "omitted"),
-            ("{}", "!type"),
-            ("[]", "!type"),
-            ("[\"x\"]", "!type"),
         ],
     );
 }
 
 #[test]
-fn required_wants_a_value_and_takes_an_empty_text() {
-    for kind in ["string", "timestamp", "int", "float", "boolean", "json"] {
-        check(&format!("type: {kind}, required: true"), &[("null", "!required"), ("absent", "!required")]);
-    }
-    check("type: string, required: true", &[("\"\"", "\"\"")]);
-    check("type: boolean, required: true", &[("false", "false"), ("\"\"", "!required")]);
-    check("type: int, required: true", &[("0", "0"), ("\"\"", "!required")]);
-    check("type: timestamp, required: true", &[("\"\"", "!required")]);
-    check("type: array, required: true, element: {type: int}", &[("[]", "!required"), ("[null]", "[null]")]);
-    check("type: object, required: true, fields: [{name: a, type: int}]", &[("{}", "{}"), ("null", "!required")]);
+fn string_from_object_or_array() {
+    check("type: string", &[("{}", "!type"), ("[]", "!type"), ("[\"x\"]", "!type")]);
 }
 
 #[test]
-fn integers_are_whole_and_in_range() {
+fn empty_string() {
+    check("type: string", &[("\"\"", "\"\"")]);
+    check("type: string, required: true", &[("\"\"", "\"\"")]);
+}
+
+#[test]
+fn null_or_absent() {
+    let rest = ["timestamp", "smallint", "int", "bigint", "float", "boolean", "json", "string"].map(str::to_owned);
+    let object = "object, fields: [{name: a, type: int}]".to_owned();
+    for kind in rest.into_iter().chain([object, "array, element: {type: int}".to_owned()]) {
+        check(&format!("type: {kind}"), &[("null", "omitted"), ("absent", "omitted")]);
+        check(&format!("type: {kind}, required: true"), &[("null", "!required"), ("absent", "!required")]);
+    }
+}
+
+#[test]
+fn integers_from_number_or_text() {
     check(
         "type: int",
         &[
@@ -83,6 +86,7 @@ fn integers_are_whole_and_in_range() {
             ("-5", "-5"),
             ("2147483647", "2147483647"),
             ("2147483648", "!type"),
+            ("-2147483648", "-2147483648"),
             ("-2147483649", "!type"),
             ("1.0", "!type"),
             ("1e2", "!type"),
@@ -90,20 +94,28 @@ fn integers_are_whole_and_in_range() {
             ("\"5\"", "5"),
             ("\"-5\"", "-5"),
             ("\" 5\"", "!type"),
+            ("\"5 \"", "!type"),
             ("\"abc\"", "!type"),
             ("\"1.0\"", "!type"),
             ("\"\"", "omitted"),
-            ("null", "omitted"),
             ("{}", "!type"),
             ("[]", "!type"),
         ],
     );
+    check("type: int, required: true", &[("0", "0"), ("\"\"", "!required")]);
     check("type: smallint", &[("32767", "32767"), ("32768", "!type"), ("\"-32768\"", "-32768")]);
-    check("type: bigint", &[("9223372036854775807", "9223372036854775807"), ("9223372036854775808", "!type")]);
+    check(
+        "type: bigint",
+        &[
+            ("9223372036854775807", "9223372036854775807"),
+            ("9223372036854775808", "!type"),
+            ("-9223372036854775808", "-9223372036854775808"),
+        ],
+    );
 }
 
 #[test]
-fn floats_are_numbers_or_numeric_texts() {
+fn float_from_number_or_numeric_text() {
     check(
         "type: float",
         &[
@@ -120,45 +132,25 @@ fn floats_are_numbers_or_numeric_texts() {
             ("\" 1\"", "!type"),
             ("true", "!type"),
             ("\"\"", "omitted"),
-            ("null", "omitted"),
         ],
     );
+    check("type: float, required: true", &[("0.0", "0.0"), ("\"\"", "!required")]);
 }
 
 #[test]
-fn booleans_have_gos_spellings() {
-    check(
-        "type: boolean",
-        &[
-            ("true", "true"),
-            ("false", "false"),
-            ("1", "true"),
-            ("0", "false"),
-            ("\"t\"", "true"),
-            ("\"T\"", "true"),
-            ("\"TRUE\"", "true"),
-            ("\"true\"", "true"),
-            ("\"True\"", "true"),
-            ("\"1\"", "true"),
-            ("\"f\"", "false"),
-            ("\"F\"", "false"),
-            ("\"FALSE\"", "false"),
-            ("\"false\"", "false"),
-            ("\"False\"", "false"),
-            ("\"0\"", "false"),
-            ("\"yes\"", "!type"),
-            ("\"tRUE\"", "!type"),
-            ("2", "!type"),
-            ("1.0", "!type"),
-            ("\"\"", "omitted"),
-            ("null", "omitted"),
-            ("[]", "!type"),
-        ],
-    );
+fn boolean_from_gos_spellings() {
+    for (texts, expect) in [
+        (["true", "1", "\"t\"", "\"T\"", "\"TRUE\"", "\"true\"", "\"True\"", "\"1\""], "true"),
+        (["false", "0", "\"f\"", "\"F\"", "\"FALSE\"", "\"false\"", "\"False\"", "\"0\""], "false"),
+        (["\"yes\"", "\"tRUE\"", "2", "1.0", "[]", "{}", "\" t\"", "\"on\""], "!type"),
+    ] {
+        check("type: boolean", &texts.map(|text| (text, expect)));
+    }
+    check("type: boolean", &[("\"\"", "omitted")]);
 }
 
 #[test]
-fn json_takes_anything_but_null() {
+fn json_from_anything() {
     check(
         "type: json",
         &[
@@ -166,62 +158,75 @@ fn json_takes_anything_but_null() {
             ("[1, null]", "[1,null]"),
             ("{\"a\":{}}", "{\"a\":{}}"),
             ("\"\"", "\"\""),
+            ("false", "false"),
             ("null", "omitted"),
         ],
     );
 }
 
 #[test]
-fn objects_keep_what_is_set_and_what_is_unknown() {
+fn object_from_object() {
     check(
         "type: object, fields: [{name: b, type: int}, {name: a, type: string}]",
         &[
             ("{}", "{}"),
             ("{\"a\":null,\"b\":null}", "{}"),
             ("{\"a\":1,\"b\":2}", "{\"b\":2,\"a\":\"1\"}"),
-            ("{\"a\":\"x\",\"A\":\"y\"}", "{\"a\":\"x\",\"A\":\"y\"}"),
-            ("{\"a\":\"x\",\"a\":\"y\"}", "{\"a\":\"y\"}"),
             ("{\"a\":[]}", "!type"),
-            ("null", "omitted"),
             ("[]", "!type"),
             ("\"x\"", "!type"),
         ],
     );
+    check("type: object, required: true, fields: [{name: a, type: int}]", &[("{}", "{}")]);
 }
 
 #[test]
-fn arrays_keep_the_places_of_their_elements() {
+fn array_from_array() {
     check(
         "type: array, element: {type: int}",
         &[
             ("[1,\"2\",null]", "[1,2,null]"),
             ("[\"\"]", "[null]"),
             ("[]", "omitted"),
-            ("null", "omitted"),
             ("1", "!type"),
             ("{}", "!type"),
             ("[1,\"x\",true]", "!type,type"),
         ],
     );
+    check("type: array, required: true, element: {type: int}", &[("[]", "!required"), ("[null]", "[null]")]);
     check("type: array, element: {type: array, element: {type: int}}", &[("[[],[1],null]", "[[],[1],null]")]);
+    check("type: array, element: {type: json}", &[("[[],{},null]", "[[],{},null]")]);
     check(
-        "type: array, element: {type: object, fields: [{name: a, type: int, required: true}]}",
-        &[("[{\"a\":1},null]", "[{\"a\":1},null]"), ("[{\"a\":1},{}]", "!required")],
+        "type: array, element: {type: timestamp}",
+        &[("[\"2023-03-15T16:32:50Z\",\"\"]", "[\"2023-03-15T16:32:50.000000000Z\",null]")],
     );
 }
 
 #[test]
-fn timestamps_have_one_of_their_formats() {
+fn duplicate_keys_and_key_case() {
+    check(
+        "type: object, fields: [{name: a, type: string}]",
+        &[
+            ("{\"a\":\"x\",\"a\":\"y\"}", "{\"a\":\"y\"}"),
+            ("{\"a\":\"x\",\"\\u0061\":\"y\"}", "{\"a\":\"y\"}"),
+            ("{\"a\":\"x\",\"A\":\"y\"}", "{\"a\":\"x\",\"A\":\"y\"}"),
+        ],
+    );
+}
+
+#[test]
+fn timestamp_rfc3339() {
     check(
         "type: timestamp",
         &[
             ("\"2023-03-15T16:32:50Z\"", "\"2023-03-15T16:32:50.000000000Z\""),
+            ("\"2023-03-15T16:32:50.1Z\"", "\"2023-03-15T16:32:50.100000000Z\""),
             ("\"2023-03-15T16:32:50.123456789+01:00\"", "\"2023-03-15T15:32:50.123456789Z\""),
             ("\"\"", "omitted"),
-            ("null", "omitted"),
             ("1678897970", "!timestamp"),
             ("\"1678897970\"", "!timestamp"),
             ("\"2023-03-15t16:32:50Z\"", "!timestamp"),
+            ("\"2023-03-15T16:32:50z\"", "!timestamp"),
             ("\"2023-03-15T16:32:50\"", "!timestamp"),
             ("\"2023-03-15T16:32:60Z\"", "!timestamp"),
             ("\"2023-13-15T16:32:50Z\"", "!timestamp"),
@@ -229,37 +234,118 @@ fn timestamps_have_one_of_their_formats() {
             ("{}", "!type"),
         ],
     );
+    check("type: timestamp, required: true", &[("\"\"", "!required")]);
+}
+
+#[test]
+fn unix_formats() {
+    for (format, number, expect) in [
+        ("unix", "1678897970", "2023-03-15T16:32:50.000000000Z"),
+        ("unix", "1678897970.5", "2023-03-15T16:32:50.500000000Z"),
+        ("unix_ms", "1678897970123", "2023-03-15T16:32:50.123000000Z"),
+        ("unix_us", "1678897970123456", "2023-03-15T16:32:50.123456000Z"),
+        ("unix_ns", "1678897970123456789", "2023-03-15T16:32:50.123456789Z"),
+    ] {
+        let (text, expect) = (format!("\"{number}\""), format!("\"{expect}\""));
+        check(&format!("type: timestamp, timeFormat: {format}"), &[(number, &expect), (&text, &expect)]);
+    }
+    for format in ["unix_ms", "unix_us", "unix_ns"] {
+        check(&format!("type: timestamp, timeFormat: {format}"), &[("1678897970.5", "!timestamp")]);
+    }
+    check("type: timestamp, timeFormat: unix", &[("\"2023-03-15T16:32:50Z\"", "!timestamp"), ("\"\"", "omitted")]);
+}
+
+#[test]
+fn other_formats_are_tried_in_order() {
     check(
-        "type: timestamp, timeFormat: unix",
-        &[
-            ("1678897970", "\"2023-03-15T16:32:50.000000000Z\""),
-            ("\"1678897970.5\"", "\"2023-03-15T16:32:50.500000000Z\""),
-            ("\"2023-03-15T16:32:50Z\"", "!timestamp"),
-        ],
-    );
-    check(
-        "type: timestamp, timeFormats: [unix_ms, rfc3339]",
+        "type: timestamp, timeFormats: [unix_ms, rfc3339, '%d/%b/%Y', 'layout=Jan 2 2006 15:04']",
         &[
             ("1678897970123", "\"2023-03-15T16:32:50.123000000Z\""),
-            ("1678897970123.5", "!timestamp"),
             ("\"2023-03-15T16:32:50Z\"", "\"2023-03-15T16:32:50.000000000Z\""),
+            ("\"15/Mar/2023\"", "\"2023-03-15T00:00:00.000000000Z\""),
+            ("\"Mar 15 2023 16:32\"", "\"2023-03-15T16:32:00.000000000Z\""),
+            ("\"15/03/2023\"", "!timestamp"),
+            ("1678897970123.5", "!timestamp"),
         ],
+    );
+    // Both read it; the first one counts.
+    check(
+        "type: timestamp, timeFormats: ['%m/%d/%Y', '%d/%m/%Y']",
+        &[("\"02/01/2023\"", "\"2023-02-01T00:00:00.000000000Z\"")],
     );
 }
 
 #[test]
-fn conditions_bind_what_is_there() {
+fn top_level_array_or_scalar_and_trailing_bytes() {
+    for item in ["[]", "[{}]", "1", "\"x\"", "null", "true"] {
+        assert_eq!(problems(&plain(Feed::ItemUsages, item)), [(Some(0), vec![("$", "type")])], "{item}");
+    }
+    let schema = SHIPPED.get("OnePassword.ItemUsage").unwrap();
+    let origin = Origin { source: "acme", label: "Acme" };
+    let alone = |event: &str| {
+        let (lookups, now) = (Lookups::default(), NOW.parse().unwrap());
+        normalize_one(event.as_bytes(), schema, origin, &lookups, Options::default(), now).event
+    };
+    let event = r#"{"uuid":"A","timestamp":"2023-03-15T16:33:50Z"}"#;
+    assert!(alone(&format!(" {event}\n")).is_ok());
+    for rest in [event, "x", ",", "}", "\0"] {
+        let problems = alone(&format!("{event}{rest}")).unwrap_err();
+        let [Problem { path, rule, .. }] = problems.as_slice() else { panic!("one problem: {problems:?}") };
+        assert_eq!((path.as_str(), rule.as_str()), ("$", "json"), "{rest}");
+    }
+}
+
+#[test]
+fn validate_allow() {
     check(
-        "type: string, validate: {allow: [a, b]}",
-        &[("\"a\"", "\"a\""), ("\"c\"", "!allow"), ("\"\"", "!allow"), ("absent", "omitted")],
+        "type: string, validate: {allow: [a, b, '5']}",
+        &[
+            ("\"a\"", "\"a\""),
+            ("5", "\"5\""),
+            ("\"A\"", "!allow"),
+            ("\"c\"", "!allow"),
+            ("\"\"", "!allow"),
+            ("null", "omitted"),
+            ("absent", "omitted"),
+        ],
     );
     check("type: string, required: true, validate: {allow: [a]}", &[("absent", "!required")]);
-    check("type: string, validate: {deny: [a, b]}", &[("\"a\"", "!deny"), ("\"b\"", "!deny"), ("\"c\"", "\"c\"")]);
-    check("type: string, validate: {ip: any}", &[("\"192.0.2.1\"", "\"192.0.2.1\""), ("\"x\"", "!ip")]);
+}
+
+#[test]
+fn validate_deny() {
+    check(
+        "type: string, validate: {deny: [a, b]}",
+        &[("\"a\"", "!deny"), ("\"b\"", "!deny"), ("\"c\"", "\"c\""), ("\"\"", "\"\""), ("absent", "omitted")],
+    );
+}
+
+#[test]
+fn validate_ip_and_cidr() {
+    check(
+        "type: string, validate: {ip: any}",
+        &[
+            ("\"192.0.2.1\"", "\"192.0.2.1\""),
+            ("\"2001:db8::1\"", "\"2001:db8::1\""),
+            ("\"x\"", "!ip"),
+            ("\"\"", "!ip"),
+        ],
+    );
+    check("type: string, validate: {ip: ipv4}", &[("\"2001:db8::1\"", "!ip")]);
     check(
         "type: string, validate: {cidr: ipv4}",
         &[("\"192.0.2.0/24\"", "\"192.0.2.0/24\""), ("\"2001:db8::/32\"", "!cidr")],
     );
+    check("type: array, element: {type: string, validate: {ip: any}}", &[("[\"192.0.2.1\",\"x\",null]", "!ip")]);
+}
+
+#[test]
+fn required_in_array_elements_and_on_booleans() {
+    check(
+        "type: array, element: {type: object, fields: [{name: a, type: int, required: true}]}",
+        &[("[{\"a\":1},null]", "[{\"a\":1},null]"), ("[{\"a\":1},{}]", "!required"), ("[{},{}]", "!required,required")],
+    );
+    check("type: boolean, required: true", &[("false", "false"), ("\"\"", "!required"), ("absent", "!required")]);
 }
 
 /// The record's event time under a schema.

@@ -1,0 +1,9 @@
+//! The `latchkey` command as people and their pipelines meet it: the real binary, its output and its exit code.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on fails the test")]
+
+mod command;
+mod schema_check;
+mod schema_infer;
+mod schema_parse;
+mod schema_test;

@@ -1,0 +1,149 @@
+use super::*;
+use crate::lookup::selector::Target;
+
+fn faults(text: &str) -> Vec<String> {
+    let error = Definitions::load(&[("table.yml", text)]).unwrap_err();
+    error.faults.iter().map(|(_, fault)| fault.to_string()).collect()
+}
+
+#[test]
+fn the_shipped_definitions_are_read() {
+    let definitions = Definitions::shipped();
+    let names: Vec<_> = definitions.tables().map(|table| table.name.as_str()).collect();
+    assert_eq!(names, ["1Password Translation", "devices", "groups", "items", "users", "vaults"]);
+    for table in definitions.tables() {
+        assert!(table.enabled && table.ignore_case, "{}", table.name);
+        assert!(definitions.schemas.contains_key(&table.schema), "{}", table.name);
+        assert!(table.log_types.iter().all(|association| !association.selectors.is_empty()), "{}", table.name);
+    }
+}
+
+#[test]
+fn a_table_of_panther_is_read_as_it_is() {
+    let text = "
+AnalysisType: lookup_table
+LookupName: asn
+DisplayName: Owners of networks
+Enabled: true
+Schema: Custom.Asn
+Refresh:
+  RoleARN: arn:aws:iam::123456789012:role/example
+  ObjectPath: s3://example/data/asn.jsonl
+  AlarmPeriodMinutes: 1440
+LogTypeMap:
+  PrimaryKey: network
+  AssociatedLogTypes:
+    - LogType: OnePassword.SignInAttempt
+      Selectors: ['$.client.ip_address', p_any_ip_addresses]
+    - LogType: AWS.CloudTrail
+Description: Who owns an address.
+Reference: https://example.com/
+Tags: [a, b]
+";
+    let definitions = Definitions::load(&[("asn.yml", text)]).unwrap();
+    let asn = &definitions.tables["asn"];
+    assert_eq!(asn.refresh(), Some((Duration::from_hours(1), Some(Duration::from_hours(24)))));
+    assert!(asn.has_data_in("asn.jsonl") && asn.has_data_in("asn.csv") && !asn.has_data_in("asn.txt"));
+    assert!(!asn.ignore_case);
+    let [sign_ins, trail] = asn.log_types.as_slice() else { panic!("two log types") };
+    assert_eq!(sign_ins.selectors.len(), 2);
+    assert!(matches!(sign_ins.selectors[1].target(), Target::Column(_)));
+    assert!(trail.selectors.is_empty());
+}
+
+#[test]
+fn every_fault_is_named_at_once() {
+    let text = "
+AnalysisType: rule
+LookupName: ''
+Enabled: 'yes'
+Filename: data.txt
+Refreshes: {}
+LogTypeMap:
+  PrimaryKeys: a
+  AssociatedLogTypes:
+    - LogType: A.B
+      Selectors: [a..b, c, c, 1]
+    - LogType: A.B
+    - Selectors: x
+Latchkey:
+  Redact: title
+  Hide: [title]
+";
+    assert_eq!(
+        faults(text),
+        [
+            "Refreshes: is not known here",
+            "AnalysisType: must be lookup_table",
+            "LookupName: must not be empty",
+            "Schema: is missing",
+            "Enabled: must be true or false",
+            "Filename: must end in one of csv, json, jsonl, ndjson, mmdb",
+            "LogTypeMap.PrimaryKeys: is not known here",
+            "LogTypeMap.PrimaryKey: is missing",
+            "LogTypeMap.AssociatedLogTypes[0].Selectors: must be a text",
+            "LogTypeMap.AssociatedLogTypes[0].Selectors[0]: \"a..b\" lacks a name after a dot; searches with .. are not supported",
+            "LogTypeMap.AssociatedLogTypes[0].Selectors[2]: \"c\" stands here twice",
+            "LogTypeMap.AssociatedLogTypes[1].LogType: A.B stands here twice",
+            "LogTypeMap.AssociatedLogTypes[2].LogType: is missing",
+            "LogTypeMap.AssociatedLogTypes[2].Selectors: must be a list",
+            "Latchkey.Hide: is not known here",
+            "Latchkey.Redact: must be a list",
+        ]
+    );
+}
+
+#[test]
+fn a_source_of_data_is_one() {
+    let both = "AnalysisType: lookup_table\nLookupName: a\nEnabled: true\nSchema: A.B\nLogTypeMap: {PrimaryKey: k}\n\
+                Filename: a.csv\nRefresh: {ObjectPath: 's3://b/a.csv'}\n";
+    assert_eq!(faults(both), ["Filename: either Filename or Refresh, not both"]);
+    let refresh = both
+        .replace("Filename: a.csv\n", "")
+        .replace("s3://b/a.csv", "s3://b/")
+        .replace("'}", "', PeriodMinutes: 0, AlarmPeriodMinutes: x}");
+    assert_eq!(
+        faults(&refresh),
+        [
+            "Refresh.ObjectPath: must end in one of csv, json, jsonl, ndjson, mmdb",
+            "Refresh.PeriodMinutes: must be a number of minutes above 0",
+            "Refresh.AlarmPeriodMinutes: must be a number of minutes above 0",
+        ]
+    );
+}
+
+#[test]
+fn a_key_is_a_field_of_the_schema() {
+    let table = "AnalysisType: lookup_table\nLookupName: own\nEnabled: true\nSchema: OnePassword.Name\nLogTypeMap: {PrimaryKey: uid}\n";
+    let error = Definitions::load(&[("own.yml", table)]).unwrap_err();
+    assert_eq!(error.to_string(), "own: LogTypeMap.PrimaryKey: uid is no field of OnePassword.Name");
+}
+
+#[test]
+fn faults_of_schemas_and_of_other_files_are_named_too() {
+    assert_eq!(faults("a: b"), ["is neither a lookup table (AnalysisType) nor a schema (schema)"]);
+    assert_eq!(faults("- a"), ["is no mapping"]);
+    assert_eq!(faults("schema: A.B"), ["fields: a list of at least one field is needed"]);
+    let text = "
+schema: A.B
+fields:
+  - {name: a, type: string, isExpiration: true}
+  - {name: b, type: timestamp, isExpiration: true, timeFormats: ['%Y']}
+  - {name: a, type: string, indicators: [nonsense]}
+";
+    assert_eq!(
+        faults(text),
+        [
+            "fields[0].isExpiration: is for timestamps only",
+            "fields[1].timeFormats: \"%Y\" is not supported: use rfc3339, unix, unix_ms, unix_us or unix_ns",
+            "fields[2].indicators: \"nonsense\" is no indicator",
+            "fields[2]: a is declared twice",
+            "fields: only one field can have isExpiration",
+        ]
+    );
+    let twice = Definitions::load(&[
+        ("a.yml", "schema: A.B\nfields: [{name: a}]"),
+        ("b.yml", "schema: A.B\nfields: [{name: a}]"),
+    ]);
+    assert_eq!(twice.unwrap_err().to_string(), "b.yml: schema: A.B is defined by another file too");
+}
