@@ -3,6 +3,8 @@
 //! All are plain protobuf except event batches, which are compressed as a whole: a thousand records of a page are 1.1 MB as they
 //! are and would not fit the usual payload limit of 1 MiB. Pages carry a body that is compressed already.
 
+mod pool;
+
 use std::{cell::RefCell, io::Read};
 
 use bytes::Bytes;
@@ -11,7 +13,10 @@ use latchkey_contracts::{
     rejection::RejectionBatch, task::Task,
 };
 use prost::Message;
-use zstd::{bulk::Compressor, zstd_safe::get_frame_content_size};
+use zstd::{
+    bulk::{Compressor, Decompressor},
+    zstd_safe::get_frame_content_size,
+};
 
 use crate::error::Undecodable;
 
@@ -25,9 +30,40 @@ const MAX_BATCH_BYTES: u64 = 256 << 20;
 const LEVEL_IS_VALID: &str = "compressing memory to memory fails only for an invalid level";
 
 thread_local! {
-    /// Kept between batches: a context is a megabyte of tables that would be taken from the system and given back each time.
-    static COMPRESSOR: RefCell<Compressor<'static>> =
-        RefCell::new(Compressor::new(COMPRESSION_LEVEL).expect(LEVEL_IS_VALID));
+    /// Kept between batches: a context and a batch are megabytes that would be taken from the system and given back each time.
+    static PACKER: RefCell<Packer> = RefCell::default();
+    static DECOMPRESSOR: RefCell<Decompressor<'static>> =
+        RefCell::new(Decompressor::new().expect("a decompressor without a dictionary is always to be had"));
+}
+
+/// The most bytes a thread keeps for the next batch: that of a full page has 1.5 MB.
+const MAX_KEPT_BYTES: usize = 4 << 20;
+
+struct Packer {
+    compressor: Compressor<'static>,
+    plain: Vec<u8>,
+    packed: Vec<u8>,
+}
+
+impl Default for Packer {
+    fn default() -> Self {
+        let compressor = Compressor::new(COMPRESSION_LEVEL).expect(LEVEL_IS_VALID);
+        Self { compressor, plain: Vec::new(), packed: Vec::new() }
+    }
+}
+
+impl Packer {
+    fn pack(&mut self, batch: &EventBatch) -> Bytes {
+        self.plain.clear();
+        batch.encode(&mut self.plain).expect("a vector has room for all");
+        self.packed.clear();
+        self.packed.reserve(zstd::zstd_safe::compress_bound(self.plain.len()));
+        self.compressor.compress_to_buffer(&self.plain, &mut self.packed).expect(LEVEL_IS_VALID);
+        let payload = Bytes::copy_from_slice(&self.packed);
+        self.plain.shrink_to(MAX_KEPT_BYTES);
+        self.packed.shrink_to(MAX_KEPT_BYTES);
+        payload
+    }
 }
 
 /// A message with its encoding.
@@ -62,26 +98,28 @@ impl Wire for EventBatch {
     const CONTENT_ENCODING: Option<&'static str> = Some("zstd");
 
     fn to_payload(&self) -> Bytes {
-        let plain = self.encode_to_vec();
-        COMPRESSOR.with_borrow_mut(|compressor| compressor.compress(&plain)).expect(LEVEL_IS_VALID).into()
+        PACKER.with_borrow_mut(|packer| packer.pack(self))
     }
 
     fn from_payload(payload: Bytes) -> Result<Self, Undecodable> {
         let plain = match get_frame_content_size(&payload).map_err(|_| Undecodable::Compression)? {
             Some(size) => decompress_at_once(&payload, size)?,
-            None => decompress_piecemeal(&payload)?,
+            None => decompress_piecemeal(&payload)?.into(),
         };
-        Ok(Self::decode(Bytes::from(plain))?)
+        Ok(Self::decode(plain)?)
     }
 }
 
 /// Frames of ours state their size; decoded into just that, they need no window and no growing buffer.
-fn decompress_at_once(payload: &[u8], size: u64) -> Result<Vec<u8>, Undecodable> {
+fn decompress_at_once(payload: &[u8], size: u64) -> Result<Bytes, Undecodable> {
     if size > MAX_BATCH_BYTES {
         return Err(Undecodable::TooLarge { limit: MAX_BATCH_BYTES });
     }
-    let capacity = usize::try_from(size).map_err(|_| Undecodable::Compression)?;
-    zstd::bulk::decompress(payload, capacity).map_err(|_| Undecodable::Compression)
+    let mut plain = pool::take(usize::try_from(size).map_err(|_| Undecodable::Compression)?);
+    DECOMPRESSOR
+        .with_borrow_mut(|decompressor| decompressor.decompress_to_buffer(payload, &mut plain))
+        .map_err(|_| Undecodable::Compression)?;
+    Ok(pool::lend(plain))
 }
 
 /// Frames that were made as a stream, as other programs may, do not.

@@ -4,20 +4,24 @@
 //! message, so they are removed once and atomically for everyone behind. The memory is a bounded window over the chain's newest
 //! pages; a new owner of the chain rebuilds it by walking the pages back.
 
-use std::{borrow::Cow, collections::VecDeque, sync::Arc};
+use std::{borrow::Cow, collections::VecDeque};
 
 use hashbrown::HashSet;
+use smallvec::SmallVec;
 
 use crate::page::ItemView;
 
-/// Events remembered per chain. Twenty full pages; about 1.5 MB at most.
+/// Events remembered per chain. Twenty full pages; about 2 MB at most.
 pub const MAX_UUIDS: usize = 20_000;
 
 /// Pages remembered per chain: bounds the walk back over a chain of small pages.
 pub const MAX_PAGES: usize = 256;
 
-/// The uuids of one page's items, without repetitions. Shared, because a window holds each twice: by page and for looking it up.
-pub type Uuids = Vec<Arc<str>>;
+/// A uuid as bytes. 1Password's have 26, which need no room of their own on the heap: thousands come and go with each page.
+pub type Uuid = SmallVec<[u8; 32]>;
+
+/// The uuids of one page's items, without repetitions.
+pub type Uuids = Vec<Uuid>;
 
 /// What a page brings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,7 +38,7 @@ pub struct Marked {
 #[derive(Clone, Debug, Default)]
 pub struct Window {
     pages: VecDeque<Uuids>,
-    known: HashSet<Arc<str>, foldhash::fast::RandomState>,
+    known: HashSet<Uuid, foldhash::fast::RandomState>,
 }
 
 impl Window {
@@ -48,9 +52,11 @@ impl Window {
             HashSet::with_capacity_and_hasher(items.len(), foldhash::fast::RandomState::default());
         for (index, item) in (0..).zip(items) {
             match item.uuid.as_ref().map(Cow::as_ref) {
-                Some(uuid) if self.known.contains(uuid) || !here.insert(uuid) => marked.duplicates.push(index),
+                Some(uuid) if self.known.contains(uuid.as_bytes()) || !here.insert(uuid) => {
+                    marked.duplicates.push(index)
+                }
                 Some(uuid) => {
-                    marked.fresh.push(uuid.into());
+                    marked.fresh.push(Uuid::from_slice(uuid.as_bytes()));
                     marked.new_items += 1;
                 }
                 None => marked.new_items += 1,
@@ -66,14 +72,14 @@ impl Window {
         while self.is_over_full() {
             let oldest = self.pages.pop_front().unwrap_or_default();
             for uuid in oldest {
-                self.known.remove(&uuid);
+                self.known.remove(uuid.as_slice());
             }
         }
     }
 
     /// Remembers a stored page as older than all the window holds. Returns whether the walk back may go on.
     pub fn recall(&mut self, older: Uuids) -> bool {
-        let unknown: Uuids = older.into_iter().filter(|uuid| !self.known.contains(uuid)).collect();
+        let unknown: Uuids = older.into_iter().filter(|uuid| !self.known.contains(uuid.as_slice())).collect();
         if self.known.len() + unknown.len() > MAX_UUIDS {
             return false;
         }
@@ -114,7 +120,7 @@ mod tests {
     }
 
     fn uuids(texts: &[&str]) -> Uuids {
-        texts.iter().map(|text| (*text).into()).collect()
+        texts.iter().map(|text| Uuid::from_slice(text.as_bytes())).collect()
     }
 
     #[test]
@@ -138,7 +144,7 @@ mod tests {
     fn the_oldest_pages_are_forgotten() {
         let mut window = Window::default();
         for page in 0..=MAX_PAGES {
-            window.remember(vec![page.to_string().into()]);
+            window.remember(uuids(&[&page.to_string()]));
         }
         assert_eq!(window.len(), MAX_PAGES);
         assert_eq!(window.mark(&items(&["0", "1"])).duplicates, [1]);

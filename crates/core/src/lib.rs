@@ -5,6 +5,7 @@
 
 pub mod alert;
 pub mod backoff;
+pub mod body;
 pub mod cursor;
 pub mod delivery;
 pub mod duplicates;

@@ -141,7 +141,7 @@ fn pass(
     let frame = Frame::new(&page.source, &page.source_label, log_type, now);
     let texts = Bump::new();
     let mut pass = Pass {
-        text: str::from_utf8(body).ok(),
+        text: simdutf8::basic::from_utf8(body).ok(),
         duplicates: &page.duplicates,
         root: &schema.root,
         quick: quickly.then(|| Quick::new(schema, lookups)).flatten(),

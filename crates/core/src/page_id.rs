@@ -4,14 +4,14 @@ use latchkey_contracts::{
     Chain,
     page::{ResetCursor, raw_page::Request},
 };
-use sha2::{Digest, Sha256};
 
-/// 128 bits as 32 lower-case hex digits: SHA-256 over chain, request and body, each with its length before it, cut to half.
+/// 128 bits as 32 lower-case hex digits: BLAKE3 over chain, request and body, each with its length before it, cut to half. Every byte that
+/// the API sends passes here, and SHA-256 is five times slower.
 #[must_use]
 pub fn page_id(chain: &Chain, request: &Request, body: &[u8]) -> String {
-    let mut hash = Sha256::new();
+    let mut hash = blake3::Hasher::new();
     let mut part = |bytes: &[u8]| {
-        hash.update((bytes.len() as u64).to_be_bytes());
+        hash.update(&(bytes.len() as u64).to_be_bytes());
         hash.update(bytes);
     };
     part(chain.source.as_str().as_bytes());
@@ -24,7 +24,7 @@ pub fn page_id(chain: &Chain, request: &Request, body: &[u8]) -> String {
         }
     }
     part(body);
-    let half = *hash.finalize().first_chunk().expect("SHA-256 has 32 bytes");
+    let half = *hash.finalize().as_bytes().first_chunk().expect("BLAKE3 has 32 bytes");
     format!("{:032x}", u128::from_be_bytes(half))
 }
 

@@ -4,6 +4,7 @@
 //! its call, long enough for a loop over bytes to be the costliest thing in reading.
 
 /// Where the first quote, backslash or control character stands.
+#[inline]
 pub(crate) fn first(bytes: &[u8]) -> Option<usize> {
     let (words, rest) = bytes.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {

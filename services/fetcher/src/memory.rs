@@ -11,7 +11,7 @@ use std::{
 use latchkey_contracts::Chain;
 use latchkey_core::duplicates::Window;
 
-/// Uuids in all windows of the process together: about 150 MB.
+/// Uuids in all windows of the process together: about 200 MB.
 const MAX_UUIDS: usize = 2_000_000;
 
 /// One chain, as its last turn left it.
@@ -76,6 +76,7 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use latchkey_contracts::Feed;
+    use latchkey_core::duplicates::Uuid;
 
     use super::*;
 
@@ -85,7 +86,7 @@ mod tests {
 
     fn memory(uuids: usize) -> Memory {
         let mut window = Window::default();
-        window.remember((0..uuids).map(|n| n.to_string().into()).collect());
+        window.remember((0..uuids).map(|n| Uuid::from_slice(n.to_string().as_bytes())).collect());
         Memory { window: Some(Remembered { sequence: 1, window }) }
     }
 

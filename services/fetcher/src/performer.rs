@@ -6,6 +6,7 @@ use latchkey_contracts::{
     page::{RawPage, ResetCursor, raw_page},
 };
 use latchkey_core::{
+    body,
     duplicates::{Uuids, Window},
     instant, page,
     page_id::page_id,
@@ -21,12 +22,6 @@ use crate::{
     metrics::Metrics,
     source::Source,
 };
-
-/// Pages live for days: level 3 takes half as long again as this and leaves hardly fewer bytes.
-const COMPRESSION_LEVEL: i32 = 1;
-
-/// The largest page that is read back to rebuild a window; larger ones cannot have been stored.
-const MAX_BODY: usize = 64 << 20;
 
 /// A page between being fetched and being stored.
 struct Held {
@@ -135,6 +130,7 @@ impl<'a> Performer<'a> {
             items: u32::try_from(view.items.len()).expect("a page has a bounded number of items"),
             new_items: marked.new_items,
         };
+        let packed = body::pack(&body);
         let page = RawPage {
             page_id: fetched.page_id.clone(),
             source: self.chain.source.to_string(),
@@ -149,7 +145,7 @@ impl<'a> Performer<'a> {
             duplicates: marked.duplicates,
             previous_sequence: turn.sequence(),
             body_size: body.len() as u64,
-            body: compress(&body),
+            body: packed,
             events_total: turn.events_total() + u64::from(marked.new_items),
         };
         self.held = Some(Held { page, fresh: marked.fresh, new_items: marked.new_items, span });
@@ -203,14 +199,20 @@ async fn walk_back(bus: &Bus, newest: u64) -> Result<Window, latchkey_bus::Error
     while sequence > 0 {
         // Retention may have removed the rest.
         let Some(stored) = bus.page_at(sequence).await? else { break };
-        let body = zstd::bulk::decompress(&stored.message.body, MAX_BODY).unwrap_or_default();
-        let uuids = page::read(&body).map(|view| Window::default().mark(&view.items).fresh).unwrap_or_default();
+        let uuids = uuids(&stored.message);
         if !window.recall(uuids) {
             break;
         }
         sequence = stored.message.previous_sequence;
     }
     Ok(window)
+}
+
+/// The uuids of a stored page; none if it cannot be read, which costs at worst that an event is taken for a new one.
+fn uuids(stored: &RawPage) -> Uuids {
+    let size = usize::try_from(stored.body_size).unwrap_or(body::MAX_BYTES);
+    let fresh = |body: &[u8]| page::read(body).map(|view| Window::default().mark(&view.items).fresh);
+    body::unpack(&stored.body, size, fresh).ok().and_then(Result::ok).unwrap_or_default()
 }
 
 fn last_page_of(sequence: u64, page: &RawPage) -> Result<LastPage, latchkey_bus::Error> {
@@ -231,12 +233,6 @@ fn wire_request(request: &events_api::PageRequest) -> raw_page::Request {
         }
         events_api::PageRequest::Continue { cursor } => raw_page::Request::Cursor(cursor.as_str().into()),
     }
-}
-
-fn compress(body: &[u8]) -> bytes::Bytes {
-    zstd::bulk::compress(body, COMPRESSION_LEVEL)
-        .expect("compressing memory to memory fails only for an invalid level")
-        .into()
 }
 
 fn failure(error: &events_api::Error) -> Failure {

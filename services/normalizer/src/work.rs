@@ -14,15 +14,15 @@ use latchkey_contracts::{
     rejection::{Problem, Rejection, RejectionBatch},
 };
 use latchkey_core::{
-    instant,
+    body, instant,
     lookup::Lookups,
     normalize::{Drift, Item, Normalized, Options, normalize},
     schema::Schemas,
 };
 use prost::Message;
 
-/// The longest body, decompressed. Fetchers accept less.
-const MAX_BODY_BYTES: u64 = 64 << 20;
+/// The longest body, unpacked.
+const MAX_BODY_BYTES: u64 = body::MAX_BYTES as u64;
 
 /// How much of a body goes into one part. Batches are compressed to a fifth or less, so a part fits into the usual limit of 1 MiB also
 /// where enrichment doubles it; a full page of 1,000 events is one part.
@@ -80,9 +80,11 @@ pub(crate) fn page(origin: &Origin, page: &RawPage, rules: &Rules, lookups: &Loo
     } else if page.body_size > MAX_BODY_BYTES {
         whole("body", "a body within bounds", format!("{} bytes", page.body_size), &page.body)
     } else {
-        let capacity = usize::try_from(page.body_size).expect("the bound fits any pointer");
-        match zstd::bulk::decompress(&page.body, capacity) {
-            Ok(body) => normalize(page, &body, &rules.schemas, &lookups.at(now), rules.options, now),
+        let size = usize::try_from(page.body_size).expect("the bound fits any pointer");
+        let lookups = lookups.at(now);
+        let events = |body: &[u8]| normalize(page, body, &rules.schemas, &lookups, rules.options, now);
+        match body::unpack(&page.body, size, events) {
+            Ok(normalized) => normalized,
             Err(error) => whole("body", "a zstd body of the size that is stated", error.to_string(), &page.body),
         }
     };

@@ -17,6 +17,9 @@ pub const MAX_LEARNED: usize = 100_000;
 /// The longest row, in bytes: nobody's name and address are longer.
 const MAX_ROW_BYTES: usize = 1 << 10;
 
+/// The longest UUID that is looked up without a copy; 1Password's have 26 bytes.
+const MAX_FOLDED_BYTES: usize = 64;
+
 /// Fields of records that hold a user.
 const USERS: [&[u8]; 5] = [b"\"user", b"\"target_user", b"\"actor_details", b"\"object_details", b"\"aux_details"];
 
@@ -82,11 +85,12 @@ impl Learned {
     /// Whether the user is known as the text has it. Records write a user's fields in the order of rows, so most are settled by one
     /// look-up and one comparison.
     fn known(&self, text: &[u8]) -> Option<bool> {
-        let uuid = str::from_utf8(text[BEGINNING.len() - 2..].split(|byte| *byte == b'"').next()?).ok()?;
-        if uuid.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            return None;
-        }
-        let row = self.users.get(uuid)?;
+        let uuid = text[BEGINNING.len() - 2..].split(|byte| *byte == b'"').next()?;
+        let mut folded = [0; MAX_FOLDED_BYTES];
+        let folded = folded.get_mut(..uuid.len())?;
+        folded.copy_from_slice(uuid);
+        folded.make_ascii_lowercase();
+        let row = self.users.get(str::from_utf8(folded).ok()?)?;
         let same = text.strip_prefix(&row[..row.len() - MARK.len()])?;
         // A member more would be a name or an address that the row lacks.
         Some(!same.starts_with(b",\"name\"") && !same.starts_with(b",\"email\""))
@@ -95,7 +99,10 @@ impl Learned {
 
 /// The folded UUID and the row of the user that `text` begins with, if it says more than a UUID.
 fn row(text: &[u8]) -> Option<(Box<str>, Box<[u8]>)> {
-    let (user, _) = json::parse_first(str::from_utf8(text).ok()?).ok()?;
+    // A user ends within a few hundred bytes, and checking all that follows would be most of the work.
+    let beginning = &text[..text.len().min(2 * MAX_ROW_BYTES)];
+    let valid = str::from_utf8(beginning).map_or_else(|error| error.valid_up_to(), str::len);
+    let (user, _) = json::parse_first(str::from_utf8(&beginning[..valid]).ok()?).ok()?;
     let uuid = user.get("uuid").and_then(Value::name).filter(|uuid| !uuid.is_empty())?;
     let mut row = b"{\"uuid\":".to_vec();
     json::write_string(&mut row, &uuid);
