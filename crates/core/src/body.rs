@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_body_is_what_it_was() {
-        for body in [&b""[..], b"{}", &[7; 100_000]] {
+        for body in [&b""[..], b"{}", &[7; 10_000]] {
             assert_eq!(unpacked(&pack(body), body.len()).as_deref(), Ok(body));
         }
     }

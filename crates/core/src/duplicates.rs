@@ -4,24 +4,27 @@
 //! message, so they are removed once and atomically for everyone behind. The memory is a bounded window over the chain's newest
 //! pages; a new owner of the chain rebuilds it by walking the pages back.
 
-use std::{borrow::Cow, collections::VecDeque};
+use std::{collections::VecDeque, hash::BuildHasher};
 
+use foldhash::quality::FixedState;
 use hashbrown::HashSet;
-use smallvec::SmallVec;
 
 use crate::page::ItemView;
 
-/// Events remembered per chain. Twenty full pages; about 2 MB at most.
+/// Events remembered per chain. Twenty full pages; about 1 MB at most.
 pub const MAX_UUIDS: usize = 20_000;
 
 /// Pages remembered per chain: bounds the walk back over a chain of small pages.
 pub const MAX_PAGES: usize = 256;
 
-/// A uuid as bytes. 1Password's have 26, which need no room of their own on the heap: thousands come and go with each page.
-pub type Uuid = SmallVec<[u8; 32]>;
+/// A uuid as 128 bits that tell it from all others: 1Password draws uuids at random, and no two of a billion billion share these.
+///
+/// The texts themselves would be most of a fetcher's memory, and thousands come and go with each page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Fingerprint(u128);
 
 /// The uuids of one page's items, without repetitions.
-pub type Uuids = Vec<Uuid>;
+pub type Uuids = Vec<Fingerprint>;
 
 /// What a page brings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,7 +41,16 @@ pub struct Marked {
 #[derive(Clone, Debug, Default)]
 pub struct Window {
     pages: VecDeque<Uuids>,
-    known: HashSet<Uuid, foldhash::fast::RandomState>,
+    known: HashSet<Fingerprint, foldhash::fast::RandomState>,
+}
+
+impl Fingerprint {
+    /// The same for the same text, in every process.
+    #[must_use]
+    pub fn of(uuid: &str) -> Self {
+        let half = |seed| u128::from(FixedState::with_seed(seed).hash_one(uuid));
+        Self(half(1) << 64 | half(2))
+    }
 }
 
 impl Window {
@@ -48,15 +60,13 @@ impl Window {
     #[must_use]
     pub fn mark(&self, items: &[ItemView<'_>]) -> Marked {
         let mut marked = Marked::default();
-        let mut here: HashSet<&str, _> =
+        let mut here: HashSet<Fingerprint, _> =
             HashSet::with_capacity_and_hasher(items.len(), foldhash::fast::RandomState::default());
         for (index, item) in (0..).zip(items) {
-            match item.uuid.as_ref().map(Cow::as_ref) {
-                Some(uuid) if self.known.contains(uuid.as_bytes()) || !here.insert(uuid) => {
-                    marked.duplicates.push(index)
-                }
+            match item.uuid.as_deref().map(Fingerprint::of) {
+                Some(uuid) if self.known.contains(&uuid) || !here.insert(uuid) => marked.duplicates.push(index),
                 Some(uuid) => {
-                    marked.fresh.push(Uuid::from_slice(uuid.as_bytes()));
+                    marked.fresh.push(uuid);
                     marked.new_items += 1;
                 }
                 None => marked.new_items += 1,
@@ -67,23 +77,23 @@ impl Window {
 
     /// Remembers a stored page as the chain's newest.
     pub fn remember(&mut self, fresh: Uuids) {
-        self.known.extend(fresh.iter().cloned());
+        self.known.extend(fresh.iter().copied());
         self.pages.push_back(fresh);
         while self.is_over_full() {
             let oldest = self.pages.pop_front().unwrap_or_default();
             for uuid in oldest {
-                self.known.remove(uuid.as_slice());
+                self.known.remove(&uuid);
             }
         }
     }
 
     /// Remembers a stored page as older than all the window holds. Returns whether the walk back may go on.
     pub fn recall(&mut self, older: Uuids) -> bool {
-        let unknown: Uuids = older.into_iter().filter(|uuid| !self.known.contains(uuid.as_slice())).collect();
+        let unknown: Uuids = older.into_iter().filter(|uuid| !self.known.contains(uuid)).collect();
         if self.known.len() + unknown.len() > MAX_UUIDS {
             return false;
         }
-        self.known.extend(unknown.iter().cloned());
+        self.known.extend(unknown.iter().copied());
         self.pages.push_front(unknown);
         self.pages.len() < MAX_PAGES
     }
@@ -108,6 +118,8 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -120,7 +132,7 @@ mod tests {
     }
 
     fn uuids(texts: &[&str]) -> Uuids {
-        texts.iter().map(|text| Uuid::from_slice(text.as_bytes())).collect()
+        texts.iter().map(|text| Fingerprint::of(text)).collect()
     }
 
     #[test]

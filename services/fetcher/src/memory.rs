@@ -11,7 +11,7 @@ use std::{
 use latchkey_contracts::Chain;
 use latchkey_core::duplicates::Window;
 
-/// Uuids in all windows of the process together: about 200 MB.
+/// Uuids in all windows of the process together: about 100 MB.
 const MAX_UUIDS: usize = 2_000_000;
 
 /// One chain, as its last turn left it.
@@ -76,7 +76,7 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use latchkey_contracts::Feed;
-    use latchkey_core::duplicates::Uuid;
+    use latchkey_core::duplicates::Fingerprint;
 
     use super::*;
 
@@ -86,7 +86,7 @@ mod tests {
 
     fn memory(uuids: usize) -> Memory {
         let mut window = Window::default();
-        window.remember((0..uuids).map(|n| Uuid::from_slice(n.to_string().as_bytes())).collect());
+        window.remember((0..uuids).map(|n| Fingerprint::of(&n.to_string())).collect());
         Memory { window: Some(Remembered { sequence: 1, window }) }
     }
 

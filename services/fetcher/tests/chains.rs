@@ -12,7 +12,7 @@ use latchkey_bus::{Bus, server};
 use latchkey_contracts::{
     Chain, Feed, checkpoint::Checkpoint, checkpoint::outcome::Kind, page::RawPage, topology::Limits,
 };
-use latchkey_core::page;
+use latchkey_core::{body, page};
 use latchkey_fetcher::{Config, Fetcher, Metrics, SourceConfig};
 use latchkey_runtime::{Shutdown, shutdown::Reason};
 use latchkey_simulator::{AccountConfig, Fault, Profile, Simulator};
@@ -95,10 +95,12 @@ impl World {
     async fn unmarked(&self, feed: Feed) -> Vec<String> {
         let mut uuids = Vec::new();
         for page in self.pages(feed).await {
-            let body = zstd::bulk::decompress(&page.body, 64 << 20).unwrap();
-            let items = page::read(&body).unwrap().items;
-            let unmarked = (0_u32..).zip(items).filter(|(index, _)| !page.duplicates.contains(index));
-            uuids.extend(unmarked.map(|(_, item)| item.uuid.unwrap().into_owned()));
+            let unmarked = |body: &[u8]| {
+                let items = (0..).zip(page::read(body).unwrap().items);
+                let unmarked = items.filter(|(index, _)| !page.duplicates.contains(index));
+                unmarked.map(|(_, item)| item.uuid.unwrap().into_owned()).collect::<Vec<_>>()
+            };
+            uuids.extend(body::unpack(&page.body, body::MAX_BYTES, unmarked).unwrap());
         }
         uuids
     }
