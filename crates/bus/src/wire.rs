@@ -3,13 +3,11 @@
 //! All are plain protobuf except event batches, which are compressed as a whole: a thousand records of a page are 1.1 MB as they
 //! are and would not fit the usual payload limit of 1 MiB. Pages carry a body that is compressed already.
 
-mod pool;
-
 use std::{cell::RefCell, io::Read};
 
 use bytes::Bytes;
 use latchkey_contracts::{
-    alert::Alert, checkpoint::Checkpoint, delivery::Delivery, event::EventBatch, page::RawPage,
+    alert::Alert, buffer, checkpoint::Checkpoint, delivery::Delivery, event::EventBatch, page::RawPage,
     rejection::RejectionBatch, task::Task,
 };
 use prost::Message;
@@ -115,11 +113,11 @@ fn decompress_at_once(payload: &[u8], size: u64) -> Result<Bytes, Undecodable> {
     if size > MAX_BATCH_BYTES {
         return Err(Undecodable::TooLarge { limit: MAX_BATCH_BYTES });
     }
-    let mut plain = pool::take(usize::try_from(size).map_err(|_| Undecodable::Compression)?);
+    let mut plain = buffer::take(usize::try_from(size).map_err(|_| Undecodable::Compression)?);
     DECOMPRESSOR
         .with_borrow_mut(|decompressor| decompressor.decompress_to_buffer(payload, &mut plain))
         .map_err(|_| Undecodable::Compression)?;
-    Ok(pool::lend(plain))
+    Ok(buffer::lend(plain))
 }
 
 /// Frames that were made as a stream, as other programs may, do not.

@@ -2,8 +2,9 @@
 //!
 //! Everything two services must agree on stands here and nothing else: what a message holds ([`page`], [`event`], …, generated
 //! from `proto/`), what things are called ([`id`]), where messages travel ([`subject`]) and how streams and consumers are
-//! configured ([`topology`]). No I/O, no decisions.
+//! configured ([`topology`]). Beside them, the memory that records lie in ([`buffer`]). No I/O, no decisions.
 
+pub mod buffer;
 pub mod id;
 pub mod subject;
 pub mod topology;

@@ -8,9 +8,8 @@ mod fields;
 use std::{borrow::Cow, ops::Range};
 
 use bumpalo::Bump;
-use bytes::Bytes;
 use jiff::Timestamp;
-use latchkey_contracts::{event::Event, rejection::Problem};
+use latchkey_contracts::{buffer, event::Event, rejection::Problem};
 
 use super::{
     Drift, Item, Options, Unknown,
@@ -71,7 +70,7 @@ impl<'s, 'a> Walk<'s, 'a> {
             lookups,
             unknown: schema.unknown.unwrap_or(options.unknown),
             // Records are about twice as long as the items they come from.
-            out: Vec::with_capacity(2 * body_size),
+            out: buffer::take(2 * body_size),
             finished: Vec::new(),
             drift: Drift::default(),
             origin: Origin::new(&schema.root, texts),
@@ -117,7 +116,7 @@ impl<'s, 'a> Walk<'s, 'a> {
 
     /// The events, their records sharing one buffer.
     pub(super) fn finish(self) -> (Vec<Item>, Drift) {
-        let records = Bytes::from(self.out);
+        let records = buffer::lend(self.out);
         let item = |finished: Finished| Item {
             index: finished.index,
             event: Event {

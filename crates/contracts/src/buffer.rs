@@ -1,7 +1,7 @@
-//! Buffers for decompressed batches, used again when the last record that lies in one is dropped.
+//! Memory for the records of a page, used again when the last record that lies in it is dropped.
 //!
-//! A batch has more than a megabyte: the system takes such memory back at once and clears it before it gives it out again, which costs
-//! as much as reading the batch.
+//! Records are slices of one buffer of more than a megabyte. The system takes such memory back at once and clears it before it gives
+//! it out again, which costs a fifth of what is done to the records.
 
 use std::{
     mem,
@@ -10,23 +10,25 @@ use std::{
 
 use bytes::Bytes;
 
-/// How many buffers wait at most: what a reader has in hand and the one before.
+/// How many buffers wait at most: about as many as pages are in work at once.
 const MAX_WAITING: usize = 4;
 
-/// The largest buffer that is kept: the batch of a full page has 1.5 MB.
+/// The largest buffer that is kept: the records of a full page have 1.5 MB.
 const MAX_KEPT_BYTES: usize = 4 << 20;
 
 static WAITING: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
 /// An empty buffer with room for `size` bytes at least.
-pub(super) fn take(size: usize) -> Vec<u8> {
+#[must_use]
+pub fn take(size: usize) -> Vec<u8> {
     let mut buffer = WAITING.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
     buffer.reserve(size);
     buffer
 }
 
-/// The buffer's content, which may be cut and shared; the buffer waits for the next batch when nobody holds a piece of it.
-pub(super) fn lend(buffer: Vec<u8>) -> Bytes {
+/// The buffer's content, which may be cut and shared; the buffer waits for the next page when nobody holds a piece of it.
+#[must_use]
+pub fn lend(buffer: Vec<u8>) -> Bytes {
     Bytes::from_owner(Lent(buffer))
 }
 
