@@ -1,31 +1,28 @@
 //! Normalizing by itself, on one thread: the part of the work that grows with what is done to each event.
 //!
-//! Counted in the thread's own processor time.
+//! Beside it, what gives its figure a meaning: how long it takes only to find the items of the same pages, to parse them as almost
+//! everybody does, and to normalize them the plain way.
 
-use std::{fs, time::Duration};
+use std::{fs, hint::black_box, path::Path, time::Duration};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use latchkey_contracts::{Feed, page::RawPage};
 use latchkey_core::{
     lookup::{File, Lookups},
-    normalize::{Options, normalize},
+    normalize::{Normalized, Options, normalize, normalize_plainly},
+    page,
     schema::Schemas,
 };
 use latchkey_events_api::{Client, ClientOptions, Endpoint, PageRequest, Token};
 use latchkey_simulator::{AccountConfig, Profile, Simulator};
+use serde_json::Value;
 
-use crate::drain::count;
+use crate::side_by_side;
 
 /// Pages of each feed: some ten megabytes, more than the processor's caches hold.
 const PAGES: usize = 10;
-
-/// How often all pages are normalized in one round: the kernel counts a thread's time in steps of milliseconds.
-const REPETITIONS: u64 = 10;
-
-/// The fastest round counts: neighbours on the machine take caches and cycles and only ever slow it down.
-const ROUNDS: usize = 5;
 
 const SCHEMAS: [(&str, &str); 3] = [
     ("onepassword_sign_in_attempt.yml", include_str!("../../../schemas/onepassword_sign_in_attempt.yml")),
@@ -33,56 +30,102 @@ const SCHEMAS: [(&str, &str); 3] = [
     ("onepassword_audit_event.yml", include_str!("../../../schemas/onepassword_audit_event.yml")),
 ];
 
-/// What normalizing takes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Alone {
-    /// On one core.
-    pub(crate) events_per_second: f64,
-    pub(crate) bytes_in_per_event: f64,
-    pub(crate) bytes_out_per_event: f64,
+/// Pages and lookup tables to measure with.
+pub(crate) struct Material {
+    pages: Vec<(RawPage, Bytes)>,
+    /// File names and contents.
+    tables: [(&'static str, String); 3],
 }
 
-/// Normalizes pages of these feeds, with lookup tables.
-pub(crate) async fn run(feeds: &[Feed], now: Timestamp) -> Result<Alone> {
-    let pages = pages(feeds, now).await?;
-    let (schemas, lookups) = (Schemas::load(SCHEMAS)?, lookups(now)?);
-    let events: u64 = pages.iter().map(|(page, _)| u64::from(page.item_count)).sum();
-    let bytes_in: usize = pages.iter().map(|(_, body)| body.len()).sum();
-    let mut bytes_out = 0;
-    let mut fastest = Duration::MAX;
-    for _ in 0..ROUNDS {
-        let before = thread_time()?;
-        let mut made = 0;
-        for _ in 0..REPETITIONS {
-            bytes_out = 0;
-            for (page, body) in &pages {
-                let normalized = normalize(page, body, &schemas, &lookups, Options::default(), now);
-                made += normalized.events.len() as u64;
-                bytes_out += normalized.events.iter().map(|item| item.event.record.len()).sum::<usize>();
-            }
-        }
-        fastest = fastest.min(thread_time()?.saturating_sub(before));
-        ensure!(made == events * REPETITIONS, "{made} of {} events were normalized", events * REPETITIONS);
+/// What all pages once take on one core, way by way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Alone {
+    pub(crate) events: u64,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_out: u64,
+    /// Bytes to finished, enriched records.
+    pub(crate) normalizing: Duration,
+    /// Finding each item in its page: [`page::read`].
+    pub(crate) splitting: Duration,
+    /// The same, and each item parsed to a [`Value`].
+    pub(crate) parsing: Duration,
+    /// As `normalizing`, every event the plain way.
+    pub(crate) plainly: Duration,
+}
+
+impl Material {
+    /// Pages of these feeds, as the fetcher would get them.
+    pub(crate) async fn get(feeds: &[Feed], now: Timestamp) -> Result<Self> {
+        let tables = latchkey_simulator::lookups(1, &account(now));
+        Ok(Self {
+            pages: pages(feeds, now).await?,
+            tables: [("items.jsonl", tables.items), ("vaults.jsonl", tables.vaults), ("users.jsonl", tables.users)],
+        })
     }
-    Ok(Alone {
-        events_per_second: count(events * REPETITIONS) / fastest.as_secs_f64(),
-        bytes_in_per_event: count(bytes_in as u64) / count(events),
-        bytes_out_per_event: count(bytes_out as u64) / count(events),
-    })
+
+    /// Writes each body to a file `<feed>.<number>.json`, and the lookup tables beside them.
+    pub(crate) fn write(&self, dir: &Path) -> Result<()> {
+        let pages = self.pages.iter().enumerate();
+        let pages = pages.map(|(index, (page, body))| (format!("{}.{index:03}.json", page.feed), &body[..]));
+        let tables = self.tables.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes()));
+        fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
+        for (name, bytes) in pages.chain(tables) {
+            let path = dir.join(name);
+            fs::write(&path, bytes).with_context(|| format!("{} cannot be written", path.display()))?;
+        }
+        Ok(())
+    }
+
+    fn lookups(&self) -> Result<Lookups> {
+        let files = self.tables.each_ref().map(|(name, text)| File { name, bytes: text.as_bytes() });
+        Ok(Lookups::load(&files)?.0)
+    }
+}
+
+/// Measures all ways in turns.
+pub(crate) fn run(material: &Material, now: Timestamp) -> Result<Alone> {
+    let pages = &material.pages;
+    let (schemas, lookups) = (Schemas::load(SCHEMAS)?, material.lookups()?);
+    let events = pages.iter().map(|(page, _)| u64::from(page.item_count)).sum();
+    let made = |normalized: Normalized| black_box(normalized).events.len() as u64;
+    let [normalizing, splitting, parsing, plainly] = side_by_side::fastest(
+        events,
+        [
+            &mut || {
+                let normalize = |page, body| normalize(page, body, &schemas, &lookups, Options::default(), now);
+                pages.iter().map(|(page, body)| made(normalize(page, body))).sum()
+            },
+            &mut || pages.iter().map(|(_, body)| split(body, |_| true)).sum(),
+            &mut || pages.iter().map(|(_, body)| split(body, parses)).sum(),
+            &mut || {
+                let normalize = |page, body| normalize_plainly(page, body, &schemas, &lookups, Options::default(), now);
+                pages.iter().map(|(page, body)| made(normalize(page, body))).sum()
+            },
+        ],
+    )?;
+    let records = |(page, body): &(RawPage, Bytes)| {
+        let normalized = normalize(page, body, &schemas, &lookups, Options::default(), now);
+        normalized.events.iter().map(|item| item.event.record.len() as u64).sum::<u64>()
+    };
+    let bytes_out = pages.iter().map(records).sum();
+    let bytes_in = pages.iter().map(|(_, body)| body.len() as u64).sum();
+    Ok(Alone { events, bytes_in, bytes_out, normalizing, splitting, parsing, plainly })
+}
+
+/// The number of a page's items that are as they should be.
+fn split(body: &[u8], is_good: impl Fn(&[u8]) -> bool) -> u64 {
+    let items = page::read(body).map(|view| view.items).unwrap_or_default();
+    black_box(items).iter().filter(|item| is_good(item.raw)).count() as u64
+}
+
+fn parses(item: &[u8]) -> bool {
+    black_box(serde_json::from_slice::<Value>(item)).is_ok()
 }
 
 fn account(now: Timestamp) -> AccountConfig {
     AccountConfig::new("bench", Profile::Bulk { events_per_feed: PAGES as u64 * 1_000, until: now })
 }
 
-fn lookups(now: Timestamp) -> Result<Lookups> {
-    let tables = latchkey_simulator::lookups(1, &account(now));
-    let files = [("items.jsonl", &tables.items), ("vaults.jsonl", &tables.vaults), ("users.jsonl", &tables.users)]
-        .map(|(name, text)| File { name, bytes: text.as_bytes() });
-    Ok(Lookups::load(&files)?.0)
-}
-
-/// Full pages with their bodies, as the fetcher would get them.
 async fn pages(feeds: &[Feed], now: Timestamp) -> Result<Vec<(RawPage, Bytes)>> {
     let simulator = Simulator::builder().seed(1).account(account(now)).start().await?;
     let token = Token::parse(&simulator.token("bench")?)?;
@@ -108,12 +151,4 @@ async fn pages(feeds: &[Feed], now: Timestamp) -> Result<Vec<(RawPage, Bytes)>> 
     }
     simulator.shutdown().await;
     Ok(pages)
-}
-
-/// Processor time of the calling thread: the first field of its `schedstat`, in nanoseconds.
-fn thread_time() -> Result<Duration> {
-    let text = fs::read_to_string("/proc/thread-self/schedstat")
-        .context("/proc cannot be read: this benchmark needs Linux")?;
-    let nanos = text.split_ascii_whitespace().next().and_then(|field| field.parse().ok());
-    Ok(Duration::from_nanos(nanos.context("schedstat has another form than the kernel's documentation says")?))
 }

@@ -11,10 +11,19 @@ use latchkey_contracts::Feed;
 /// only: processor time and memory are read from /proc.
 #[derive(Debug, Parser)]
 #[command(version)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Arguments {
     /// Events in all feeds together.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1_000..=50_000_000))]
     pub(crate) events: u64,
+
+    /// Measure normalizing alone, on one core and beside other ways: no programs, no nats-server.
+    #[arg(long)]
+    pub(crate) alone: bool,
+
+    /// Write the pages and lookup tables that are normalized there, a file each, for comparison with other programs.
+    #[arg(long, value_name = "DIR", requires = "alone")]
+    pub(crate) write_pages: Option<PathBuf>,
 
     /// Which feeds, with an equal share of the events each.
     #[arg(long, value_delimiter = ',', default_value = "sign_in_attempts,item_usages")]
@@ -24,7 +33,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value_t = Compression::None)]
     pub(crate) compression: Compression,
 
-    /// Drains in a row, each from nothing; the one with the median speed is shown in full. 0: normalizing alone.
+    /// Drains in a row, each from nothing; the one with the median speed is shown in full. 0: as `--alone`.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(0..=99))]
     pub(crate) runs: u8,
 
@@ -63,6 +72,11 @@ impl Compression {
 }
 
 impl Arguments {
+    /// Whether nothing is to be drained.
+    pub(crate) fn only_alone(&self) -> bool {
+        self.alone || self.runs == 0
+    }
+
     /// Events of one feed.
     pub(crate) fn events_per_feed(&self) -> u64 {
         self.events / self.feeds.len().max(1) as u64
@@ -91,5 +105,18 @@ mod tests {
             "item_usages,audit_events,sign_in_attempts",
         ]);
         assert_eq!((arguments.events_per_feed(), arguments.expected()), (333, 999));
+    }
+
+    #[test]
+    fn no_runs_are_normalizing_alone() {
+        let check = |arguments: &[&str], expect: Option<bool>| {
+            let arguments = Arguments::try_parse_from([&["bench"], arguments].concat());
+            assert_eq!(arguments.ok().map(|arguments| arguments.only_alone()), expect);
+        };
+        check(&[], Some(false));
+        check(&["--alone"], Some(true));
+        check(&["--runs", "0"], Some(true));
+        check(&["--alone", "--write-pages", "pages"], Some(true));
+        check(&["--write-pages", "pages"], None);
     }
 }

@@ -25,6 +25,7 @@ use tempfile::TempDir;
 use crate::{
     arguments::Arguments,
     delivered::{self, Delivered},
+    number::count,
     process::Process,
     programs::Programs,
     stand_in::StandIn,
@@ -74,12 +75,6 @@ impl Drain {
     pub(crate) fn cost(&self, usage: &Usage) -> f64 {
         usage.cpu().as_secs_f64() * 1e6 / count(self.events)
     }
-}
-
-/// A count as a number to divide by.
-#[expect(clippy::cast_precision_loss, reason = "fifteen digits are more than any of these figures is exact to")]
-pub(crate) const fn count(number: u64) -> f64 {
-    number as f64
 }
 
 /// Drains the account once.

@@ -11,15 +11,17 @@ use clap::Parser as _;
 use latchkey_bus::server::{self, ObtainOptions};
 use latchkey_runtime::clock;
 
-use self::{arguments::Arguments, drain::Drain, programs::Programs};
+use self::{alone::Material, arguments::Arguments, drain::Drain, programs::Programs};
 
 mod alone;
 mod arguments;
 mod delivered;
 mod drain;
+mod number;
 mod process;
 mod programs;
 mod report;
+mod side_by_side;
 mod stand_in;
 mod usage;
 
@@ -35,10 +37,13 @@ async fn main() -> Result<()> {
 }
 
 async fn measure(arguments: &Arguments) -> Result<()> {
+    let mut out = io::stdout().lock();
+    alone(&mut out, arguments).await?;
+    if arguments.only_alone() {
+        return Ok(());
+    }
     let programs = if arguments.no_build { Programs::find() } else { Programs::build() }?;
     let nats = server::obtain(ObtainOptions::default(), |step| drop(writeln!(io::stderr(), "{step}"))).await?;
-    let mut out = io::stdout().lock();
-    report::alone(&mut out, &alone::run(&arguments.feeds, clock::now()).await?)?;
     let mut drains = Vec::new();
     for number in 1..=usize::from(arguments.runs) {
         let drain = drain::run(&programs, &nats, arguments).await?;
@@ -51,6 +56,15 @@ async fn measure(arguments: &Arguments) -> Result<()> {
         report::table(&mut out, arguments, median)?;
     }
     Ok(())
+}
+
+async fn alone(out: &mut impl io::Write, arguments: &Arguments) -> Result<()> {
+    let now = clock::now();
+    let material = Material::get(&arguments.feeds, now).await?;
+    if let Some(dir) = &arguments.write_pages {
+        material.write(dir)?;
+    }
+    Ok(report::alone(out, &alone::run(&material, now)?)?)
 }
 
 fn check(drain: &Drain) -> Result<()> {
