@@ -93,6 +93,10 @@ mod tests {
         let alert = Alert { kind: "schemas_refused".into(), state: State::Raised.into(), ..Alert::default() };
         let notification = Notification::new(1, &alert).unwrap();
         assert_eq!((notification.source.as_str(), notification.feed.as_str()), ("", ""));
-        assert!(notification.to_json().starts_with(r#"{"sequence":1,"kind":"schemas_refused","state":"raised","source":"","#));
+        assert!(
+            notification
+                .to_json()
+                .starts_with(r#"{"sequence":1,"kind":"schemas_refused","state":"raised","source":"","#)
+        );
     }
 }

@@ -44,6 +44,15 @@ pub enum Standing {
 }
 
 impl Files {
+    /// Their stable word in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Schemas => "schemas",
+            Self::Lookups => "lookups",
+        }
+    }
+
     /// The stable word of their alert, in subjects and messages.
     #[must_use]
     pub const fn kind(self) -> &'static str {
@@ -91,14 +100,13 @@ pub fn transition(previous: Option<&Alert>, files: Files, standing: &Standing, n
     let raised = previous.filter(|alert| is_raised(alert));
     let generation = previous.map_or(0, |alert| alert.generation);
     let judged_at = previous.map(|alert| instant::from_unix_nano(alert.judged_at_unix_nano));
-    let alert = Alert {
-        kind: files.kind().into(),
-        judged_at_unix_nano: instant::to_unix_nano(now),
-        ..Alert::default()
-    };
+    let alert =
+        Alert { kind: files.kind().into(), judged_at_unix_nano: instant::to_unix_nano(now), ..Alert::default() };
     let noun = files.noun();
     match (standing, raised, judged_at) {
-        (Standing::Refused { since, reason }, None, resolved_at) if resolved_at.is_none_or(|at| counts(*since, at, now)) => {
+        (Standing::Refused { since, reason }, None, resolved_at)
+            if resolved_at.is_none_or(|at| counts(*since, at, now)) =>
+        {
             let reason: String = reason.chars().take(MAX_REASON_CHARS).collect();
             Some(Alert {
                 state: State::Raised.into(),
