@@ -147,11 +147,11 @@ impl Bus {
 
 /// Alerts.
 impl Bus {
-    /// The newest transition of an alert.
+    /// The newest transition of an alert; without a source, of one that is about the whole line.
     pub async fn last_alert(
         &self,
         kind: &str,
-        source: &SourceId,
+        source: Option<&SourceId>,
         feed: Option<Feed>,
     ) -> Result<Option<Stored<Alert>>, Error> {
         self.last(&ALERTS, subject::alert(kind, source, feed)).await
@@ -161,7 +161,7 @@ impl Bus {
     pub async fn publish_alert(
         &self,
         kind: &str,
-        source: &SourceId,
+        source: Option<&SourceId>,
         feed: Option<Feed>,
         alert: &Alert,
         expected: u64,

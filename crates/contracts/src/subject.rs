@@ -41,8 +41,10 @@ pub fn delivery(sink: &SourceId) -> String {
     format!("latchkey.v1.delivery.{sink}")
 }
 
-/// The transitions of one alert; `kind` is one of the alerter's stable words.
+/// The transitions of one alert; `kind` is a stable word of `core::alert`. Without a source it is about the whole line; such kinds
+/// are others than those of sources, so a source called `all` is no hazard.
 #[must_use]
-pub fn alert(kind: &str, source: &SourceId, feed: Option<Feed>) -> String {
-    format!("latchkey.v1.alert.{kind}.{source}.{}", feed.map_or("all", Feed::as_str))
+pub fn alert(kind: &str, source: Option<&SourceId>, feed: Option<Feed>) -> String {
+    let (source, feed) = (source.map_or("all", SourceId::as_str), feed.map_or("all", Feed::as_str));
+    format!("latchkey.v1.alert.{kind}.{source}.{feed}")
 }

@@ -1,11 +1,12 @@
 //! The life of an alert: raised once, resolved once, from verdicts.
 //!
-//! An alert is a state per kind and chain, and its history is a list of transitions of which the last one counts. What follows from
+//! An alert is a state per kind and chain (or per kind alone, for [files] that serve every chain), and its history is a list of transitions of which the last one counts. What follows from
 //! a verdict is decided against that last transition alone, so any number of alerters, started at any time, decide the same; the
 //! stream lets only one of them write it down.
 //!
 //! A verdict that cannot be given changes nothing: an alert that is raised stays so until somebody *knows* better.
 
+pub mod files;
 mod next_step;
 mod wording;
 
@@ -18,7 +19,7 @@ use crate::{
     verdict::{ChainWindow, DropOff, Judgement, Poll},
 };
 
-/// What alerts are about.
+/// What alerts of a chain are about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// Nobody polls a chain.

@@ -11,11 +11,11 @@ pub struct Notification {
     /// Sequence in stream ALERTS: the same for every attempt, and growing with each transition. A retried notification may come
     /// after a later one of the same alert: receivers keep the one with the higher sequence.
     pub sequence: u64,
-    /// `poll_dead`, `poll_refused` or `drop_off`.
+    /// `poll_dead`, `poll_refused` or `drop_off` for a chain; `schemas_refused` or `lookups_refused` for the whole line.
     pub kind: String,
     /// `raised` or `resolved`.
     pub state: &'static str,
-    /// The source's name.
+    /// The source's name; empty, as the next two are, for the whole line.
     pub source: String,
     /// What the operator calls it.
     pub source_label: String,
@@ -87,5 +87,16 @@ mod tests {
                 + r#""summary":"two\nlines","next_step":"act"}"#
         );
         assert_eq!(Notification::new(7, &Alert { state: 9, ..alert }), None);
+    }
+    #[test]
+    fn an_alert_about_the_whole_line_has_neither_source_nor_feed() {
+        let alert = Alert { kind: "schemas_refused".into(), state: State::Raised.into(), ..Alert::default() };
+        let notification = Notification::new(1, &alert).unwrap();
+        assert_eq!((notification.source.as_str(), notification.feed.as_str()), ("", ""));
+        assert!(
+            notification
+                .to_json()
+                .starts_with(r#"{"sequence":1,"kind":"schemas_refused","state":"raised","source":"","#)
+        );
     }
 }

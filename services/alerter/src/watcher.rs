@@ -119,7 +119,7 @@ impl Watcher {
     }
 
     async fn read(&mut self, chain: &Chain, kind: Kind, now: Timestamp) -> bool {
-        let known = match self.bus.last_alert(kind.as_str(), &chain.source, Some(chain.feed)).await {
+        let known = match self.bus.last_alert(kind.as_str(), Some(&chain.source), Some(chain.feed)).await {
             Ok(Some(stored)) => Known { sequence: stored.sequence, last: Some(stored.message), at: now },
             Ok(None) => Known { sequence: 0, last: None, at: now },
             Err(Error::Undecodable { sequence, .. }) => {
@@ -139,7 +139,7 @@ impl Watcher {
 
     /// Whether there is more to do.
     async fn publish(&mut self, chain: &Chain, kind: Kind, alert: Alert, expected: u64, now: Timestamp) -> bool {
-        match self.bus.publish_alert(kind.as_str(), &chain.source, Some(chain.feed), &alert, expected).await {
+        match self.bus.publish_alert(kind.as_str(), Some(&chain.source), Some(chain.feed), &alert, expected).await {
             Ok(Publication::Stored { sequence } | Publication::Repeated { sequence }) => {
                 let raised = alert::is_raised(&alert);
                 self.metrics.transition_published(kind, raised);

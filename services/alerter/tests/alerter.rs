@@ -100,7 +100,7 @@ impl Line {
     }
 
     async fn last(&self) -> Option<Alert> {
-        let stored = self.bus.last_alert("poll_refused", &chain().source, Some(Feed::ItemUsages)).await.unwrap();
+        let stored = self.bus.last_alert("poll_refused", Some(&chain().source), Some(Feed::ItemUsages)).await.unwrap();
         stored.map(|stored| stored.message)
     }
 

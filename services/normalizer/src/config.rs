@@ -1,17 +1,15 @@
 //! What an operator can set, and what is refused.
 
-use std::{num::NonZeroUsize, path::PathBuf, thread};
+use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf, thread, time::Duration};
 
+use jiff::SignedDuration;
 use latchkey_bus::Bus;
-use latchkey_core::{
-    normalize::{Options, Unknown},
-    schema::{self, Schemas},
-};
-use serde::{Deserialize, Serialize};
+use latchkey_core::normalize::{Options, Unknown};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
-    directory::{self, Unreadable},
     metrics::Metrics,
+    rulebook::{InvalidSchemas, Rulebook, Sources},
     service::Normalizer,
     tables::{InvalidTables, Learning, Tables},
 };
@@ -23,13 +21,16 @@ pub const SHIPPED: [(&str, &str); 3] = [
     ("onepassword_audit_event.yml", include_str!("../../../schemas/onepassword_audit_event.yml")),
 ];
 
+/// The bounds of a look's interval: a look lists a bucket, and a repaired file should not wait for longer.
+const LOOK_EVERY: (SignedDuration, SignedDuration) = (SignedDuration::from_millis(100), SignedDuration::from_mins(5));
+
 /// The normalizer's own section of the configuration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Pages in work at once. Each takes about ten times the size of its body in memory.
     pub concurrency: NonZeroUsize,
-    /// A directory of schema files that take the place of shipped ones.
+    /// A directory of schema files: further log types, and such that take the place of shipped ones.
     pub schemas: Option<PathBuf>,
     /// A directory of lookup tables and definitions that take the place of the bucket's.
     pub lookups: Option<PathBuf>,
@@ -37,22 +38,27 @@ pub struct Config {
     pub learn_users: bool,
     /// What becomes of fields that a schema does not declare.
     pub unknown_fields: Unknown,
+    /// The same for single log types.
+    pub unknown_fields_by_log_type: BTreeMap<String, Unknown>,
     /// Whether the local part of an e-mail address counts as a user's name.
     pub email_usernames: bool,
+    /// How often the files of schemas and lookup tables are looked at: 100 ms to 5 min.
+    #[serde(serialize_with = "show_duration")]
+    pub look_every: SignedDuration,
 }
 
 /// A configuration that cannot be used. Permanent.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidConfig {
-    /// The schema directory cannot be read.
-    #[error("normalizer.schemas: {0}")]
-    SchemaDirectory(#[from] Unreadable),
-    /// A schema file has faults.
-    #[error("normalizer.schemas: {0}")]
-    Schemas(#[from] schema::Error),
+    /// The schemas cannot be loaded.
+    #[error(transparent)]
+    Schemas(#[from] InvalidSchemas),
     /// The lookup tables cannot be loaded.
     #[error("normalizer.lookups: {0}")]
     Lookups(#[from] InvalidTables),
+    /// Outside of its bounds.
+    #[error("normalizer.look_every: {0:#} is not between {min:#} and {max:#}", min = LOOK_EVERY.0, max = LOOK_EVERY.1)]
+    LookEvery(SignedDuration),
 }
 
 impl Default for Config {
@@ -66,7 +72,9 @@ impl Default for Config {
             lookups: None,
             learn_users: true,
             unknown_fields: unknown,
+            unknown_fields_by_log_type: BTreeMap::new(),
             email_usernames,
+            look_every: SignedDuration::from_secs(30),
         }
     }
 }
@@ -74,16 +82,42 @@ impl Default for Config {
 impl Config {
     /// Loads schemas and lookup tables and makes a normalizer. Nothing is taken from the bus yet.
     pub fn build(self, bus: Bus, metrics: Metrics) -> Result<Normalizer, InvalidConfig> {
-        let mut schemas = Schemas::load(SHIPPED)?;
-        if let Some(path) = &self.schemas {
-            let files = directory::read(path, &["yml", "yaml"], schema::MAX_FILE_BYTES)?;
-            let texts: Vec<_> =
-                files.iter().map(|file| (file.name.as_str(), String::from_utf8_lossy(&file.bytes))).collect();
-            schemas = schemas.overridden_by(Schemas::load(texts.iter().map(|(name, text)| (*name, text.as_ref())))?);
+        if !(LOOK_EVERY.0..=LOOK_EVERY.1).contains(&self.look_every) {
+            return Err(InvalidConfig::LookEvery(self.look_every));
         }
-        let learning = self.learn_users.then(Learning::default);
-        let tables = Tables::open(self.lookups, schemas.clone(), self.email_usernames, learning, metrics.clone())?;
+        let look_every = Duration::try_from(self.look_every).expect("bounds are positive");
         let options = Options { unknown: self.unknown_fields, email_usernames: self.email_usernames };
-        Ok(Normalizer::new(schemas, tables, options, self.concurrency, bus, metrics))
+        let sources = Sources { directory: self.schemas, unknown: self.unknown_fields_by_log_type, options };
+        let rulebook = Rulebook::open(sources, metrics.clone())?;
+        let learning = self.learn_users.then(Learning::default);
+        let tables = Tables::open(self.lookups, &rulebook.current(), learning, metrics.clone())?;
+        Ok(Normalizer::new(rulebook, tables, look_every, self.concurrency, bus, metrics))
+    }
+}
+
+/// As people write it: `30s`.
+fn show_duration<S: Serializer>(duration: &SignedDuration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{duration:#}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_reads_back() {
+        let text = r#"{"look_every": "1m", "unknown_fields_by_log_type": {"OnePassword.ItemUsage": "drop"}}"#;
+        let config: Config = serde_json::from_str(text).unwrap();
+        assert_eq!(config.look_every, SignedDuration::from_mins(1));
+        assert_eq!(config.unknown_fields, Unknown::Keep);
+        assert_eq!(config.unknown_fields_by_log_type, [("OnePassword.ItemUsage".to_owned(), Unknown::Drop)].into());
+        let again: Config = serde_json::from_value(serde_json::to_value(&config).unwrap()).unwrap();
+        assert_eq!(again.look_every, config.look_every);
+    }
+
+    #[test]
+    fn an_interval_outside_of_its_bounds_is_named() {
+        let error = InvalidConfig::LookEvery(SignedDuration::ZERO);
+        assert_eq!(error.to_string(), "normalizer.look_every: 0s is not between 100ms and 5m");
     }
 }

@@ -2,8 +2,12 @@
 
 use std::{sync::atomic::AtomicU64, time::Duration};
 
-use latchkey_contracts::Chain;
-use latchkey_core::lookup::Report;
+use latchkey_contracts::{Chain, LogType};
+use latchkey_core::{
+    alert::files::{Files, Standing},
+    lookup::Report,
+    normalize::drift::{Drift, Seen},
+};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -29,6 +33,17 @@ struct ReasonLabels {
     reason: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct FilesLabels {
+    files: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct DriftLabels {
+    log_type: &'static str,
+    change: &'static str,
+}
+
 /// The normalizer's metrics. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -43,6 +58,9 @@ pub struct Metrics {
     table_age: Family<TableLabels, Gauge<f64, AtomicU64>>,
     tables_stale: Gauge<u64, AtomicU64>,
     tables_refused: Counter,
+    schemas_refused: Counter,
+    newest_refused: Family<FilesLabels, Gauge>,
+    drift: Family<DriftLabels, Counter>,
 }
 
 /// What this process has done for a chain.
@@ -75,6 +93,9 @@ impl Metrics {
             table_age: Family::default(),
             tables_stale: Gauge::default(),
             tables_refused: Counter::default(),
+            schemas_refused: Counter::default(),
+            newest_refused: Family::default(),
+            drift: Family::default(),
         };
         metrics.register(|registry| {
             let normalizer = registry.sub_registry_with_prefix("normalizer");
@@ -110,6 +131,21 @@ impl Metrics {
                 "lookups_refused",
                 "Changed lookup tables that could not be loaded",
                 new.tables_refused.clone(),
+            );
+            normalizer.register(
+                "schemas_refused",
+                "Changed schemas that could not be loaded",
+                new.schemas_refused.clone(),
+            );
+            normalizer.register(
+                "newest_refused",
+                "1 while the newest version of the files is refused and the one before in use",
+                new.newest_refused.clone(),
+            );
+            normalizer.register(
+                "drift",
+                "Values of events that differ from their schema, by what the schema would have to change",
+                new.drift.clone(),
             );
         });
         new
@@ -160,6 +196,38 @@ impl Metrics {
     pub(crate) fn tables_refused(&self) {
         self.tables_refused.inc();
     }
+
+    pub(crate) fn schemas_refused(&self) {
+        self.schemas_refused.inc();
+    }
+
+    pub(crate) fn files_stand(&self, files: Files, standing: &Standing) {
+        let refused = matches!(standing, Standing::Refused { .. });
+        self.newest_refused.get_or_create(&FilesLabels { files: files.as_str() }).set(refused.into());
+    }
+
+    /// Counts only: paths come from outside, and there may be any number of them.
+    pub(crate) fn drifted(&self, log_type: LogType, drift: &Drift) {
+        for (change, count) in [
+            ("field", sum(drift.paths.values())),
+            ("value", sum(drift.values.values())),
+            ("type", sum(drift.types.values())),
+            ("other", drift.others),
+        ] {
+            if count > 0 {
+                self.drift.get_or_create(&DriftLabels { log_type: log_type.as_str(), change }).inc_by(count);
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn schemas_refusals(&self) -> u64 {
+        self.schemas_refused.get()
+    }
+}
+
+fn sum<'s>(seen: impl Iterator<Item = &'s Seen>) -> u64 {
+    seen.map(|seen| seen.count).sum()
 }
 
 fn labels(chain: &Chain) -> ChainLabels {

@@ -8,17 +8,19 @@ use std::{
 
 use latchkey_bus::{Bus, Delivered, trace};
 use latchkey_contracts::{Chain, page::RawPage, topology::PAGES};
-use latchkey_core::{delivery, lookup::Lookups, normalize::Options, schema::Schemas};
+use latchkey_core::{delivery, lookup::Lookups};
 use latchkey_runtime::{Shutdown, clock};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::{
-    drift::Known,
+    drift::Books,
     metrics::Metrics,
     publish::{Unfinished, publish},
+    rulebook::Rulebook,
     tables::Tables,
+    watch::Watch,
     work::{self, Origin, Output, Rules},
 };
 
@@ -35,28 +37,29 @@ const FULL_PAUSE: Duration = Duration::from_secs(10);
 pub struct Normalizer {
     inner: Arc<Inner>,
     permits: Arc<Semaphore>,
+    look_every: Duration,
 }
 
 struct Inner {
-    rules: Arc<Rules>,
+    rulebook: Arc<Rulebook>,
     tables: Arc<Tables>,
     bus: Bus,
     metrics: Metrics,
-    known: Known,
+    books: Books,
 }
 
 impl Normalizer {
     pub(crate) fn new(
-        schemas: Schemas,
+        rulebook: Rulebook,
         tables: Tables,
-        options: Options,
+        look_every: Duration,
         concurrency: NonZeroUsize,
         bus: Bus,
         metrics: Metrics,
     ) -> Self {
-        let rules = Arc::new(Rules { schemas, options });
-        let inner = Inner { rules, tables: Arc::new(tables), bus, metrics, known: Known::default() };
-        Self { inner: Arc::new(inner), permits: Arc::new(Semaphore::new(concurrency.get())) }
+        let (rulebook, tables) = (Arc::new(rulebook), Arc::new(tables));
+        let inner = Inner { rulebook, tables, bus, metrics, books: Books::default() };
+        Self { inner: Arc::new(inner), permits: Arc::new(Semaphore::new(concurrency.get())), look_every }
     }
 
     /// Works until the soft shutdown, then finishes what it holds.
@@ -66,8 +69,15 @@ impl Normalizer {
         let epoch: Arc<str> = delivery::epoch(self.inner.bus.stream_state(&PAGES).await?.created).into();
         let tasks = TaskTracker::new();
         // Before the first page: whoever starts again joins events with the tables that all others have.
-        Arc::clone(&self.inner.tables).refresh(&self.inner.bus).await;
-        tasks.spawn(Arc::clone(&self.inner.tables).watch(self.inner.bus.clone(), shutdown.clone()));
+        let watch = Watch {
+            rulebook: Arc::clone(&self.inner.rulebook),
+            tables: Arc::clone(&self.inner.tables),
+            bus: self.inner.bus.clone(),
+            every: self.look_every,
+            metrics: self.inner.metrics.clone(),
+        };
+        watch.look().await;
+        tasks.spawn(watch.run(shutdown.clone()));
         loop {
             let permit = tokio::select! {
                 () = shutdown.soft().cancelled() => break,
@@ -121,18 +131,21 @@ impl Inner {
 
     async fn work(&self, page: &Delivered<RawPage>, origin: &Origin) {
         let started = Instant::now();
-        let mut output = self.normalize(page, origin, self.tables.current()).await;
+        // One version for the whole of the page.
+        let rules = self.rulebook.current();
+        let mut output = self.normalize(page, origin, &rules, self.tables.current()).await;
         let mut outcome = publish(&self.bus, origin, &output).await;
         if let Err(Unfinished::TooLarge(_)) = outcome {
             // Enrichment is the one thing that can grow without bound; parts that are stored already stay as they are.
             tracing::warn!("events of a page do not fit into a message; publishing them without enrichment");
-            output = self.normalize(page, origin, Lookups::default()).await;
+            output = self.normalize(page, origin, &rules, Lookups::default()).await;
             outcome = self.publish_at_any_price(origin, &mut output).await;
         }
         match outcome {
             Ok(()) => {
                 self.metrics.page_done(&origin.chain, &output.summary, started.elapsed().as_secs_f64());
-                self.known.note(&origin.chain, &output.summary.drift);
+                self.metrics.drifted(origin.chain.feed.log_type(), &output.summary.drift);
+                self.books.note(&origin.chain, &output.summary.drift, output.at);
                 if let Some(first) = output.rejections.first().and_then(|rejection| rejection.problems.first()) {
                     let (count, rule, path) = (output.summary.rejections, &first.rule, &first.path);
                     tracing::warn!(count, rule, path, "items were refused; they are in REJECTIONS");
@@ -149,12 +162,18 @@ impl Inner {
     }
 
     /// Off the threads that serve the network: a page takes milliseconds of computing.
-    async fn normalize(&self, page: &Delivered<RawPage>, origin: &Origin, lookups: Lookups) -> Output {
+    async fn normalize(
+        &self,
+        page: &Delivered<RawPage>,
+        origin: &Origin,
+        rules: &Arc<Rules>,
+        lookups: Lookups,
+    ) -> Output {
         let message = match &page.message {
             Ok(message) => message.clone(),
             Err(reason) => return work::undecodable(origin, reason.to_string(), &page.payload, clock::now()),
         };
-        let (rules, origin) = (Arc::clone(&self.rules), origin.clone());
+        let (rules, origin) = (Arc::clone(rules), origin.clone());
         let tables = Arc::clone(&self.tables);
         let work = move || {
             let output = work::page(&origin, &message, &rules, &lookups, clock::now());

@@ -9,24 +9,21 @@ mod sources;
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use latchkey_bus::Bus;
 use latchkey_core::{
+    alert::files::Standing,
     lookup::{self, Definitions, InvalidDefinitions, Lookups, Report, Staleness, TableReport, staleness},
-    schema::Schemas,
 };
-use latchkey_runtime::{Shutdown, clock};
+use latchkey_runtime::clock;
 
 pub(crate) use self::learning::Learning;
 use self::sources::{Files, Look};
-use crate::{directory::Unreadable, metrics::Metrics};
-
-/// How often the files are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+use crate::{directory::Unreadable, metrics::Metrics, work::Rules};
 
 /// Lookup tables that cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -51,8 +48,6 @@ pub enum InvalidTables {
 /// The tables, from the bucket and from a directory or none.
 pub(crate) struct Tables {
     directory: Option<PathBuf>,
-    schemas: Schemas,
-    email_usernames: bool,
     current: ArcSwap<Lookups>,
     state: Mutex<State>,
     /// What events teach, unless that is switched off.
@@ -60,10 +55,12 @@ pub(crate) struct Tables {
     metrics: Metrics,
 }
 
-#[derive(Default)]
 struct State {
-    /// The files as they were when they were last loaded or refused.
-    seen: Look,
+    /// The files as they were when they were last loaded or refused; `None` if they could not be looked at.
+    seen: Option<Look>,
+    /// The rules that they were loaded or refused with: joins follow the schemas' indicators.
+    rules: Weak<Rules>,
+    standing: Standing,
     /// The tables in use.
     tables: Vec<TableReport>,
     /// The files that the tables in use came from.
@@ -73,16 +70,39 @@ struct State {
 }
 
 impl State {
-    /// Whether these are the files that were looked at last. A file of the bucket that was put there again as it was is only younger.
-    fn is_known(&mut self, look: &Look) -> bool {
-        let known = self.seen.has_same_content(look);
-        if known {
-            if self.loaded == self.seen {
-                self.loaded = look.clone();
-            }
-            self.seen = look.clone();
+    /// Whether these are the files and rules that were looked at last. A file of the bucket that was put there again as it was is only
+    /// younger.
+    fn is_known(&mut self, look: &Look, rules: &Arc<Rules>) -> bool {
+        let Some(seen) = self.seen.as_ref().filter(|seen| seen.has_same_content(look)) else { return false };
+        if self.rules.as_ptr() != Arc::as_ptr(rules) {
+            return false;
         }
-        known
+        if self.loaded == *seen {
+            self.loaded = look.clone();
+        }
+        self.seen = Some(look.clone());
+        true
+    }
+
+    fn refuse(&mut self, error: &InvalidTables) {
+        if !matches!(error, InvalidTables::Definitions(_) | InvalidTables::Invalid(_)) {
+            // Never read, so it may come back as it was.
+            self.seen = None;
+        }
+        self.standing.refuse(error.to_string(), clock::now());
+    }
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            seen: None,
+            rules: Weak::new(),
+            standing: Standing::InUse { since: clock::now() },
+            tables: Vec::new(),
+            loaded: Look::default(),
+            stale: Vec::new(),
+        }
     }
 }
 
@@ -90,23 +110,14 @@ impl Tables {
     /// Loads the directory's tables; the bucket's come with the first look.
     pub(crate) fn open(
         directory: Option<PathBuf>,
-        schemas: Schemas,
-        email_usernames: bool,
+        rules: &Arc<Rules>,
         learning: Option<Learning>,
         metrics: Metrics,
     ) -> Result<Self, InvalidTables> {
-        let tables = Self {
-            directory,
-            schemas,
-            email_usernames,
-            current: ArcSwap::default(),
-            state: Mutex::default(),
-            learning,
-            metrics,
-        };
+        let tables = Self { directory, current: ArcSwap::default(), state: Mutex::default(), learning, metrics };
         let look = Look::of_directory(tables.directory.as_deref())?;
         let files = Files::of_directory(tables.directory.as_deref())?;
-        tables.replace(&look, &files)?;
+        tables.replace(&look, &files, rules)?;
         Ok(tables)
     }
 
@@ -126,20 +137,14 @@ impl Tables {
         }
     }
 
-    /// Looks after the files until the soft shutdown.
-    pub(crate) async fn watch(self: Arc<Self>, bus: Bus, shutdown: Shutdown) {
-        loop {
-            tokio::select! {
-                () = shutdown.soft().cancelled() => return,
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-            }
-            Arc::clone(&self).refresh(&bus).await;
-        }
+    /// How the newest files stand.
+    pub(crate) fn standing(&self) -> Standing {
+        self.state().standing.clone()
     }
 
-    /// Loads the tables again if their files have changed, and judges their age.
-    pub(crate) async fn refresh(self: Arc<Self>, bus: &Bus) {
-        match Arc::clone(&self).look(bus).await {
+    /// Loads the tables again if their files or the schemas have changed, and judges their age.
+    pub(crate) async fn refresh(self: Arc<Self>, bus: &Bus, rules: &Arc<Rules>) {
+        match Arc::clone(&self).look(bus, rules).await {
             Ok(()) => {}
             Err(InvalidTables::Bus(error)) if error.is_transient() => {
                 tracing::warn!(%error, "the lookup tables could not be looked at; those in use stay");
@@ -147,33 +152,37 @@ impl Tables {
             Err(error) => {
                 self.metrics.tables_refused();
                 tracing::warn!(%error, version = self.current().version(), "new lookup tables refused; the old ones stay in use");
+                self.state().refuse(&error);
             }
         }
         self.judge();
     }
 
-    async fn look(self: Arc<Self>, bus: &Bus) -> Result<(), InvalidTables> {
+    async fn look(self: Arc<Self>, bus: &Bus, rules: &Arc<Rules>) -> Result<(), InvalidTables> {
         let look = Look::of_both(self.directory.as_deref(), bus).await?;
-        if self.state().is_known(&look) {
+        if self.state().is_known(&look, rules) {
             return Ok(());
         }
         let from_bucket = Files::of_bucket(&look, bus).await?;
+        let rules = Arc::clone(rules);
         let work = move || {
             let mut files = Files::of_directory(self.directory.as_deref())?;
             files.add(from_bucket);
-            self.replace(&look, &files)
+            self.replace(&look, &files, &rules)
         };
         tokio::task::spawn_blocking(work).await.expect("loading is total, and its task is never cancelled")
     }
 
-    /// Puts the tables of these files in use. Should they be unusable, they are not tried again until one changes.
-    fn replace(&self, look: &Look, files: &Files) -> Result<(), InvalidTables> {
-        self.state().seen = look.clone();
+    /// Puts the tables of these files in use. Should they be unusable, they are not tried again until something changes.
+    fn replace(&self, look: &Look, files: &Files, rules: &Arc<Rules>) -> Result<(), InvalidTables> {
+        let mut state = self.state();
+        (state.seen, state.rules) = (Some(look.clone()), Arc::downgrade(rules));
+        drop(state);
         let definitions = Definitions::load(&files.definitions())?;
         let sources = lookup::Sources {
             definitions: &definitions,
-            schemas: &self.schemas,
-            email_usernames: self.email_usernames,
+            schemas: &rules.schemas,
+            email_usernames: rules.options.email_usernames,
         };
         let (lookups, report) = Lookups::load_from(sources, &files.data())?;
         self.metrics.tables_loaded(&report);
@@ -181,6 +190,7 @@ impl Tables {
         self.current.store(Arc::new(lookups));
         let mut state = self.state();
         (state.tables, state.loaded) = (report.tables, look.clone());
+        state.standing = Standing::InUse { since: clock::now() };
         drop(state);
         self.judge();
         Ok(())

@@ -2,14 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "clippy knows tests by their attribute, and these are their helpers")]
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
+use jiff::SignedDuration;
 use latchkey_bus::{Bus, Publication, Reader, server};
 use latchkey_contracts::{
     Chain, Feed,
+    alert::alert::State,
     event::EventBatch,
     page::RawPage,
-    topology::{EVENTS, Limits, NORMALIZER, REJECTIONS},
+    topology::{ALERTS, EVENTS, Limits, NORMALIZER, REJECTIONS},
 };
 use latchkey_normalizer::{Config, Counts, Metrics};
 use latchkey_runtime::{Shutdown, shutdown::Reason};
@@ -25,7 +31,7 @@ struct World {
     shutdown: Shutdown,
     normalizer: JoinHandle<()>,
     // Last, so that the server outlives the rest.
-    _server: server::Scratch,
+    server: server::Scratch,
 }
 
 impl World {
@@ -55,7 +61,7 @@ impl World {
         let shutdown = Shutdown::new();
         let stop = shutdown.clone();
         let normalizer = tokio::spawn(async move { normalizer.run(stop).await.unwrap() });
-        Self { bus, metrics, shutdown, normalizer, _server: server }
+        Self { bus, metrics, shutdown, normalizer, server }
     }
 
     async fn publish(&self, page: &RawPage, expected: u64) -> u64 {
@@ -88,9 +94,61 @@ impl World {
         self.bus.events_from(1).await.unwrap()
     }
 
+    /// Another normalizer on the same server, with directories of its own.
+    async fn another(&self, schemas: &Path, lookups: &Path) -> Another {
+        let bus = Bus::connect(self.server.connect_options("normalizer")).await.unwrap();
+        let config = Config {
+            schemas: Some(schemas.into()),
+            lookups: Some(lookups.into()),
+            look_every: SignedDuration::from_millis(100),
+            ..Config::default()
+        };
+        let metrics = latchkey_runtime::Metrics::new();
+        let normalizer = config.build(bus, Metrics::new(&metrics)).unwrap();
+        let shutdown = self.shutdown.clone();
+        Another { metrics, task: tokio::spawn(async move { normalizer.run(shutdown).await.unwrap() }) }
+    }
+
+    /// Waits until the alert's last transition is this one, and gives its summary.
+    async fn alert(&self, kind: &str, state: State, generation: u64) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let last = self.bus.last_alert(kind, None, None).await.unwrap().map(|stored| stored.message);
+            if let Some(alert) = &last
+                && (alert.state(), alert.generation) == (state, generation)
+            {
+                break alert.summary.clone();
+            }
+            assert!(Instant::now() < deadline, "{last:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     async fn stop(self) {
         self.shutdown.begin(Reason::Requested("the test is over"));
         tokio::time::timeout(PATIENCE, self.normalizer).await.unwrap().unwrap();
+    }
+}
+
+/// A further normalizer at work.
+struct Another {
+    metrics: latchkey_runtime::Metrics,
+    task: JoinHandle<()>,
+}
+
+impl Another {
+    /// Waits until its metrics say whether it refuses the newest files.
+    async fn refuses(&self, files: &str, refuses: bool) {
+        let line = format!("latchkey_normalizer_newest_refused{{files=\"{files}\"}} {}", u8::from(refuses));
+        let deadline = Instant::now() + PATIENCE;
+        while !self.metrics.encode().lines().any(|found| found == line) {
+            assert!(Instant::now() < deadline, "{line} is never found in\n{}", self.metrics.encode());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn stop(self) {
+        tokio::time::timeout(PATIENCE, self.task).await.unwrap().unwrap();
     }
 }
 
@@ -281,4 +339,88 @@ async fn users_that_events_name_explain_those_that_do_not() {
             { "uuid": "U1", "name": "Ann", "email": "ann@example.com", "learned": true, "p_match": "u1" } } })
     );
     world.stop().await;
+}
+
+/// Each of the two looks at its own copy of the files, in its own time, as on two machines.
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_files_raise_one_alert_and_their_repair_resolves_it() {
+    let world = World::new(None).await;
+    let directories = tempfile::tempdir().unwrap();
+    let mut pair = Vec::new();
+    for number in ["0", "1"] {
+        let own = directories.path().join(number);
+        fs::create_dir_all(own.join("schemas")).unwrap();
+        fs::create_dir_all(own.join("lookups")).unwrap();
+        pair.push(world.another(&own.join("schemas"), &own.join("lookups")).await);
+    }
+    let put =
+        |number: &str, file: &str, text: &str| fs::write(directories.path().join(number).join(file), text).unwrap();
+    let schema = "schema: OnePassword.ItemUsage\nfields:\n  - {name: uuid, type: string, required: true}\n";
+    for (files, kind, file, bad, good, reason) in [
+        (
+            "schemas",
+            "schemas_refused",
+            "schemas/own.yml",
+            "schema: OnePassword.ItemUsage\nfields: 1\n",
+            schema,
+            "own.yml:2: ",
+        ),
+        (
+            "lookups",
+            "lookups_refused",
+            "lookups/items.jsonl",
+            "ann@example.com",
+            "{\"uuid\":\"item\"}",
+            "no row can be used",
+        ),
+    ] {
+        put("0", file, bad);
+        put("1", file, bad);
+        pair[0].refuses(files, true).await;
+        pair[1].refuses(files, true).await;
+        let summary = world.alert(kind, State::Raised, 1).await;
+        assert!(summary.contains(reason) && !summary.contains("ann"), "{summary}");
+        // One sees the repair, while the other still refuses what it has.
+        put("0", file, good);
+        world.alert(kind, State::Resolved, 1).await;
+        put("1", file, good);
+        pair[0].refuses(files, false).await;
+        pair[1].refuses(files, false).await;
+        // The next fault, at one of them, is another life of the alert; the other's version from before does not end it.
+        put("0", file, &format!("{bad} "));
+        pair[0].refuses(files, true).await;
+        world.alert(kind, State::Raised, 2).await;
+        put("0", file, good);
+        world.alert(kind, State::Resolved, 2).await;
+    }
+    assert_eq!(world.bus.stream_state(&ALERTS).await.unwrap().messages, 8);
+    world.stop().await;
+    for another in pair {
+        another.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_are_judged_by_the_newest_schemas() {
+    let world = World::new(None).await;
+    let directory = tempfile::tempdir().unwrap();
+    let (schemas, lookups) = (directory.path().join("schemas"), directory.path().join("lookups"));
+    fs::create_dir(&schemas).unwrap();
+    fs::create_dir(&lookups).unwrap();
+    world.normalizer.abort();
+    let another = world.another(&schemas, &lookups).await;
+    let own = "schema: OnePassword.ItemUsage\nfields:\n  - {name: uuid, type: string, required: true}\n  - {name: item_uuid, type: boolean}\n";
+    fs::write(schemas.join("own.yml"), own).unwrap();
+    let mut batches = world.batches().await;
+    let mut expected = 0;
+    let deadline = Instant::now() + PATIENCE;
+    for number in 0.. {
+        expected = world.publish(&page(&format!("p{number}"), &[event("A")], &[]), expected).await;
+        if next(&mut batches).await.events.is_empty() {
+            break;
+        }
+        assert!(Instant::now() < deadline, "the schema is never used");
+    }
+    world.shutdown.begin(Reason::Requested("the test is over"));
+    another.stop().await;
 }
