@@ -59,6 +59,7 @@ fn main() -> Result<()> {
 
     let here = |(page, body): &Page, lookups| normalize(page, body, &schemas, lookups, Options::default(), NOW);
     for page in &pages {
+        ensure!(remap.knows(&page.0.feed), "there is no VRL program for {}", page.0.feed);
         let mut lines = Vec::new();
         remap.write_records(&mut lines, &page.0, &page.1);
         check(&here(page, &lookups), &lines)?;

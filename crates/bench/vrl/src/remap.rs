@@ -35,11 +35,15 @@ impl Remap {
         Ok(Self { programs, runtime: Runtime::default(), parse_time })
     }
 
+    /// Whether there is a program for the feed of this name.
+    pub(crate) fn knows(&self, feed: &str) -> bool {
+        self.programs.iter().any(|(known, _)| known.as_str() == feed)
+    }
+
     /// Appends the records of a page as JSON lines, in the order of its items, and answers how many. Items that the program refuses
     /// are left out.
     pub(crate) fn write_records(&mut self, out: &mut Vec<u8>, page: &RawPage, body: &[u8]) -> u64 {
-        let feed = page.feed.parse::<Feed>().ok();
-        let program = self.programs.iter().find(|(known, _)| Some(*known) == feed);
+        let program = self.programs.iter().find(|(feed, _)| feed.as_str() == page.feed);
         let (Some((_, program)), Ok(view)) = (program, page::read(body)) else { return 0 };
         let metadata = [
             ("parse_time", self.parse_time.as_str()),
