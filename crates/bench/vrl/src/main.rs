@@ -89,7 +89,8 @@ fn main() -> Result<()> {
     writeln!(
         out,
         "VRL is spared enrichment, whose tables need a host, p_row_id, the order of indicators, and checks of fields but uuid and\n\
-         timestamp. All else of its {events} records is the same; both times include splitting pages and writing JSON.",
+         timestamp. All else of its {} records is the same; both times include splitting pages and writing JSON.",
+        number::grouped(number::count(events)),
     )?;
     Ok(())
 }
