@@ -30,7 +30,7 @@ const MIN_PAUSE: SignedDuration = SignedDuration::from_secs(10);
 /// What `latchkey lookup sync` takes.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The Connect server, such as https://connect.example.com
+    /// The Connect server, such as `https://connect.example.com`
     #[arg(long, value_name = "URL", env = "LATCHKEY_CONNECT_URL")]
     connect_url: String,
     /// A file with its access token, and nothing else
