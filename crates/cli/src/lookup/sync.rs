@@ -1,7 +1,5 @@
 //! `latchkey lookup sync`: the tables of items and vaults from a Connect server, once or for ever.
 
-#![expect(clippy::doc_markdown, reason = "comments on arguments are help text, shown as they stand")]
-
 use std::{
     fs,
     io::{self, Write as _},
@@ -30,7 +28,7 @@ const MIN_PAUSE: SignedDuration = SignedDuration::from_secs(10);
 /// What `latchkey lookup sync` takes.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The Connect server, such as `https://connect.example.com`
+    /// The address of the Connect server, with its scheme and port
     #[arg(long, value_name = "URL", env = "LATCHKEY_CONNECT_URL")]
     connect_url: String,
     /// A file with its access token, and nothing else
