@@ -10,8 +10,8 @@ use zstd::bulk::{Compressor, Decompressor};
 /// The largest body, in bytes. Fetchers accept less.
 pub const MAX_BYTES: usize = 64 << 20;
 
-/// The first of zstd's fast levels: half as long again as level 1 in throughput, which counts for every event, and a fifth larger,
-/// which counts for the few days that a page is kept.
+/// The first of zstd's fast levels: half as quick again as level 1, which counts for every event, and a quarter larger, which counts
+/// for the few days that a page is kept.
 const LEVEL: i32 = -1;
 
 /// The most bytes a thread keeps for the next page: some four full pages.

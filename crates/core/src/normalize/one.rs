@@ -23,7 +23,7 @@ pub struct Origin<'a> {
 pub struct One {
     /// The finished event, or everything that is wrong with it: at least one problem.
     pub event: Result<Event, Vec<Problem>>,
-    /// Fields that the schema does not declare.
+    /// How the event differs from its schema.
     pub drift: Drift,
 }
 
