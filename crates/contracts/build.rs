@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-const NOUNS: [&str; 7] = ["alert", "checkpoint", "delivery", "event", "page", "rejection", "task"];
+const NOUNS: [&str; 9] = ["alert", "budget", "checkpoint", "delivery", "event", "page", "rejection", "reread", "task"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new("../../proto");

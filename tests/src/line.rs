@@ -223,7 +223,8 @@ fn write_configuration(directory: &Path, nats: &Nats, simulator: &Simulator, set
         "nats": { "url": nats.url },
         "telemetry": { "log_format": "json", "log_level": settings.log_level },
         "http": { "listen": "127.0.0.1:0" },
-        "fetcher": { "sources": [{
+        // The simulator has no limits, and tests read small pages.
+        "fetcher": { "requests_per_minute": 1_000_000, "requests_per_hour": 1_000_000, "sources": [{
             "id": ACCOUNT,
             "token_file": account.token,
             "events_api_url": simulator.http_url(),

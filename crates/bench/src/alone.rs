@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use latchkey_contracts::{Feed, page::RawPage};
 use latchkey_core::{
     lookup::{File, Lookups},
-    normalize::{Normalized, Options, normalize, normalize_plainly},
+    normalize::{Normalized, Options, normalize},
     page,
     schema::Schemas,
 };
@@ -87,7 +87,7 @@ pub(crate) fn run(material: &Material, now: Timestamp) -> Result<Alone> {
     let pages = &material.pages;
     let (schemas, lookups) = (Schemas::load(SCHEMAS)?, material.lookups()?);
     let events = pages.iter().map(|(page, _)| u64::from(page.item_count)).sum();
-    let made = |normalized: Normalized| black_box(normalized).events.len() as u64;
+    let made = |normalized: Normalized| black_box(normalized).events.records.len() as u64;
     let [normalizing, splitting, parsing, plainly] = side_by_side::fastest(
         events,
         [
@@ -98,14 +98,15 @@ pub(crate) fn run(material: &Material, now: Timestamp) -> Result<Alone> {
             &mut || pages.iter().map(|(_, body)| split(body, |_| true)).sum(),
             &mut || pages.iter().map(|(_, body)| split(body, parses)).sum(),
             &mut || {
-                let normalize = |page, body| normalize_plainly(page, body, &schemas, &lookups, Options::default(), now);
+                let options = Options { plainly: true, ..Options::default() };
+                let normalize = |page, body| normalize(page, body, &schemas, &lookups, options, now);
                 pages.iter().map(|(page, body)| made(normalize(page, body))).sum()
             },
         ],
     )?;
     let records = |(page, body): &(RawPage, Bytes)| {
         let normalized = normalize(page, body, &schemas, &lookups, Options::default(), now);
-        normalized.events.iter().map(|item| item.event.record.len() as u64).sum::<u64>()
+        normalized.events.records.iter().map(|event| event.record.len() as u64).sum::<u64>()
     };
     let bytes_out = pages.iter().map(records).sum();
     let bytes_in = pages.iter().map(|(_, body)| body.len() as u64).sum();

@@ -21,6 +21,14 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) alone: bool,
 
+    /// Measure judging thirty thousand chains, and nothing else.
+    #[arg(long, conflicts_with = "alone")]
+    pub(crate) judging: bool,
+
+    /// Compare learned silence with timers on made-up years, and nothing else.
+    #[arg(long, conflicts_with_all = ["alone", "judging"])]
+    pub(crate) silence: bool,
+
     /// Write the pages and lookup tables that are normalized there, a file each, for comparison with other programs.
     #[arg(long, value_name = "DIR", requires = "alone")]
     pub(crate) write_pages: Option<PathBuf>,

@@ -211,7 +211,8 @@ impl Scene<'_> {
         let feeds: Vec<&str> = self.arguments.feeds.iter().map(|feed| feed.as_str()).collect();
         let configuration = json!({
             "nats": { "url": self.server.url(), "token_file": self.server.token_file() },
-            "fetcher": { "sources": [{
+            // The stand-in has no limits.
+            "fetcher": { "requests_per_minute": 1_000_000, "requests_per_hour": 1_000_000, "sources": [{
                 "id": SOURCE,
                 "token_file": self.stand_in.token_file,
                 "events_api_url": self.stand_in.url,
@@ -235,7 +236,8 @@ impl Scene<'_> {
     fn up(&self, output: &Path) -> Result<Command> {
         let feeds: Vec<&str> = self.arguments.feeds.iter().map(|feed| feed.as_str()).collect();
         let mut command = self.programs.command("latchkey")?;
-        command.args(["up", "--until-caught-up", "--source", SOURCE, "--feeds", &feeds.join(",")]);
+        command.args(["up", "--requests-per-minute", "1000000", "--requests-per-hour", "1000000"]);
+        command.args(["--until-caught-up", "--source", SOURCE, "--feeds", &feeds.join(",")]);
         command.args(["--output-compression", self.arguments.compression.as_str()]);
         command.args(["--events-api-url", &self.stand_in.url, "--nats-url", &self.server.url()]);
         command.arg("--output").arg(output);

@@ -16,12 +16,15 @@ use self::{alone::Material, arguments::Arguments, drain::Drain, programs::Progra
 mod alone;
 mod arguments;
 mod delivered;
+mod dice;
 mod drain;
+mod judging;
 mod number;
 mod process;
 mod programs;
 mod report;
 mod side_by_side;
+mod silence;
 mod stand_in;
 mod usage;
 
@@ -38,6 +41,12 @@ async fn main() -> Result<()> {
 
 async fn measure(arguments: &Arguments) -> Result<()> {
     let mut out = io::stdout().lock();
+    if arguments.judging {
+        return Ok(report::judging(&mut out, &judging::run(clock::now())?)?);
+    }
+    if arguments.silence {
+        return Ok(report::silence(&mut out, &silence::run()?)?);
+    }
     alone(&mut out, arguments).await?;
     if arguments.only_alone() {
         return Ok(());

@@ -2,12 +2,16 @@
 
 use std::io::{self, Write};
 
+use jiff::SignedDuration;
+
 use crate::{
     alone::Alone,
     arguments::Arguments,
     drain::Drain,
+    judging::Judging,
     number::{count, grouped},
     side_by_side,
+    silence::{self, Cell, Row},
     usage::Usage,
 };
 
@@ -60,6 +64,48 @@ pub(crate) fn table(out: &mut impl Write, arguments: &Arguments, drain: &Drain) 
         grouped(count(delivered.enriched)),
         grouped(count(delivered.doubled)),
     )
+}
+
+/// What judging every chain takes.
+pub(crate) fn judging(out: &mut impl Write, judging: &Judging) -> io::Result<()> {
+    writeln!(
+        out,
+        "{} chains, {} alerts raised: {:.1} ms a sweep (the slowest {:.1} ms), {:.0} MiB at most",
+        grouped(count(judging.chains)),
+        grouped(count(judging.raised)),
+        judging.median.as_secs_f64() * 1_000.0,
+        judging.slowest.as_secs_f64() * 1_000.0,
+        count(judging.peak) / MIB,
+    )
+}
+
+/// False alarms and delays of each policy, by events a week.
+pub(crate) fn silence(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
+    let mut table = |title: &str, show: &dyn Fn(&Cell) -> String| {
+        writeln!(out, "{title}")?;
+        write!(out, "{:>14}", "events a week")?;
+        for name in silence::NAMES {
+            write!(out, "{name:>15}")?;
+        }
+        writeln!(out)?;
+        for row in rows {
+            write!(out, "{:>14}", grouped(f64::from(row.volume)))?;
+            for cell in &row.cells {
+                write!(out, "{:>15}", show(cell))?;
+            }
+            writeln!(out)?;
+        }
+        writeln!(out)
+    };
+    table("false alarms of a feed in a year", &|cell| format!("{:.1}", cell.false_alarms))?;
+    table("from the cut to the alarm, median", &|cell| time(cell.delays.0))?;
+    table("from the cut to the alarm, nine in ten within", &|cell| time(cell.delays.1))?;
+    table("the same for cuts in office hours, median", &|cell| time(cell.at_work))?;
+    table("cuts not noticed in thirty days", &|cell| cell.missed.to_string())
+}
+
+fn time(span: SignedDuration) -> String {
+    format!("{} h {:02} min", span.as_hours(), span.as_mins() % 60)
 }
 
 /// What normalizing takes by itself, and how many times as fast the other ways are.

@@ -5,7 +5,6 @@ use std::{marker::PhantomData, time::Duration};
 use async_nats::jetstream::{self, AckKind, consumer::pull};
 use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
-use latchkey_contracts::topology::Consumer;
 use opentelemetry::Context;
 
 use crate::{
@@ -71,7 +70,8 @@ impl<T> Delivered<T> {
 /// The deliveries of a durable consumer to this process.
 pub struct Deliveries<T> {
     bus: Bus,
-    consumer: Consumer,
+    consumer: String,
+    stream: &'static str,
     /// Messages held here while their lease runs: few, because the lease of a waiting message runs too.
     prefetch: usize,
     messages: Option<pull::Stream>,
@@ -80,9 +80,10 @@ pub struct Deliveries<T> {
 }
 
 impl<T: Wire> Deliveries<T> {
-    pub(crate) async fn open(bus: &Bus, consumer: Consumer, prefetch: usize) -> Result<Self, Error> {
-        let messages = Some(pull(bus, consumer, prefetch).await?);
-        Ok(Self { bus: bus.clone(), consumer, prefetch, messages, pause: Pause::default(), kind: PhantomData })
+    pub(crate) async fn open(bus: &Bus, consumer: &str, stream: &'static str, prefetch: usize) -> Result<Self, Error> {
+        let messages = Some(pull(bus, consumer, stream, prefetch).await?);
+        let (bus, consumer) = (bus.clone(), consumer.to_owned());
+        Ok(Self { bus, consumer, stream, prefetch, messages, pause: Pause::default(), kind: PhantomData })
     }
 
     /// The next delivery. Waits over disconnections and server restarts; errs only if the consumer no longer exists.
@@ -93,7 +94,7 @@ impl<T: Wire> Deliveries<T> {
             self.pause.wait().await;
             let messages = match &mut self.messages {
                 Some(messages) => messages,
-                empty => match pull(&self.bus, self.consumer, self.prefetch).await {
+                empty => match pull(&self.bus, &self.consumer, self.stream, self.prefetch).await {
                     Ok(messages) => empty.insert(messages),
                     Err(error) if error.is_transient() => {
                         self.pause.lengthen();
@@ -108,7 +109,7 @@ impl<T: Wire> Deliveries<T> {
                     return delivered(message);
                 }
                 Some(Err(error)) => {
-                    tracing::debug!(consumer = self.consumer.name, %error, "pulling failed; trying again");
+                    tracing::debug!(consumer = self.consumer, %error, "pulling failed; trying again");
                     self.pause.lengthen();
                 }
                 None => {
@@ -132,17 +133,16 @@ impl<T: Wire> Deliveries<T> {
         drop(messages);
         for message in held {
             if let Err(error) = message.ack_with(AckKind::Nak(None)).await {
-                tracing::debug!(consumer = self.consumer.name, %error, "an unread message was not handed back; it comes again");
+                tracing::debug!(consumer = self.consumer, %error, "an unread message was not handed back; it comes again");
             }
         }
     }
 }
 
-async fn pull(bus: &Bus, consumer: Consumer, prefetch: usize) -> Result<pull::Stream, Error> {
-    let failed =
-        |error: &dyn std::fmt::Display| Error::unavailable("pulling messages", format!("{}: {error}", consumer.name));
+async fn pull(bus: &Bus, consumer: &str, stream: &str, prefetch: usize) -> Result<pull::Stream, Error> {
+    let failed = |error: &dyn std::fmt::Display| Error::unavailable("pulling messages", format!("{consumer}: {error}"));
     let handle: jetstream::consumer::PullConsumer =
-        bus.jetstream.get_consumer_from_stream(consumer.name, consumer.stream).await.map_err(|error| failed(&error))?;
+        bus.jetstream.get_consumer_from_stream(consumer, stream).await.map_err(|error| failed(&error))?;
     let messages =
         handle.stream().max_messages_per_batch(prefetch).heartbeat(HEARTBEAT).expires(EXPIRES).messages().await;
     messages.map_err(|error| failed(&error))

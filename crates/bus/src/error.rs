@@ -8,6 +8,8 @@ use async_nats::jetstream::{
 };
 use latchkey_contracts::topology;
 
+use crate::Publication;
+
 /// A call to the bus that gave no usable answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -91,6 +93,12 @@ impl Error {
             }
             _ => Self::unavailable(action, format!("{object}: {error}")),
         }
+    }
+
+    /// A message that had to be stored and was not, or not certainly.
+    #[must_use]
+    pub fn not_stored(action: &'static str, publication: Publication) -> Self {
+        Self::unavailable(action, format!("{publication:?}"))
     }
 
     pub(crate) fn unavailable(action: &'static str, reason: impl std::fmt::Display) -> Self {

@@ -6,6 +6,7 @@
 
 mod connect;
 mod delivered;
+mod destinations;
 mod error;
 mod healing;
 mod lookups;
@@ -14,6 +15,7 @@ mod provision;
 mod publish;
 mod reader;
 pub mod server;
+mod sources;
 mod state;
 mod stored;
 pub mod trace;
@@ -21,9 +23,11 @@ mod wire;
 
 pub use connect::{Bus, ConnectOptions};
 pub use delivered::{Delivered, Deliveries};
+pub use destinations::DestinationState;
 pub use error::{Error, Undecodable};
 pub use lookups::LookupFile;
 pub use publish::Publication;
 pub use reader::{Item, Reader};
+pub use sources::SourceValue;
 pub use state::{ConsumerState, StreamState};
 pub use stored::Stored;

@@ -2,17 +2,23 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use jiff::Timestamp;
 use latchkey_contracts::{
-    Chain, Feed, LogType, SourceId,
+    About, Chain, Feed, LogType, SourceId,
     alert::Alert,
+    batch::Batch,
+    budget::Budget,
     checkpoint::Checkpoint,
     delivery::Delivery,
-    event::EventBatch,
     page::RawPage,
     rejection::RejectionBatch,
+    reread::Reread,
     subject,
     task::{Task, task::Kind},
-    topology::{ALERTS, CHECKPOINTS, DELIVERIES, EVENTS, FETCHER, NORMALIZER, NOTIFIER, PAGES},
+    topology::{
+        ALERTS, BUDGETS, CHECKPOINTS, DELIVERIES, EVENTS, FETCHER, NORMALIZER, NOTIFIER, PAGES, REJECTIONS, REREADS,
+        TASKS,
+    },
 };
 
 use crate::{Deliveries, Error, Publication, Reader, Stored, connect::Bus, publish::Guard, reader::From};
@@ -50,14 +56,26 @@ impl Bus {
         self.publish(subject::checkpoint(chain), checkpoint, Guard::None).await
     }
 
+    /// Deletes the chain's checkpoint: there is nothing left to tell of it.
+    pub async fn delete_checkpoint(&self, chain: &Chain) -> Result<(), Error> {
+        self.purge(&CHECKPOINTS, subject::checkpoint(chain), u64::MAX).await
+    }
+
     /// The last checkpoint of every chain, then each further one as it comes.
     pub async fn watch_checkpoints(&self) -> Result<Reader<Checkpoint>, Error> {
         Reader::open(self, CHECKPOINTS, From::LastPerSubject).await
     }
 
+    /// The last checkpoint of every chain as of this moment, without those that cannot be read.
+    pub async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error> {
+        let all = self.stream_state(&CHECKPOINTS).await?;
+        let items = self.watch_checkpoints().await?.up_to(all.messages).await?;
+        Ok(items.into_iter().filter_map(|item| item.message.ok()).collect())
+    }
+
     /// The shared work of the normalizers.
     pub async fn pages(&self) -> Result<Deliveries<RawPage>, Error> {
-        Deliveries::open(self, NORMALIZER, PAGES_PREFETCH).await
+        Deliveries::open(self, NORMALIZER.name, NORMALIZER.stream, PAGES_PREFETCH).await
     }
 }
 
@@ -65,19 +83,87 @@ impl Bus {
 impl Bus {
     /// Makes sure that the chain's polling duty exists, once.
     pub async fn ensure_poll_task(&self, chain: &Chain) -> Result<(), Error> {
-        let task = Task { kind: Kind::Poll.into(), source: chain.source.to_string(), feed: chain.feed.to_string() };
-        match self.publish(subject::poll_task(chain), &task, Guard::After(0)).await? {
-            // A conflict says that it exists.
-            Publication::Stored { .. } | Publication::Repeated { .. } | Publication::Conflict => Ok(()),
-            other @ (Publication::Full | Publication::TooLarge { .. } | Publication::Unknown) => {
-                Err(Error::unavailable("creating a task", format!("{other:?}")))
-            }
+        self.ensure_task(subject::poll_task(chain), &task(Kind::Poll, chain)).await
+    }
+
+    /// Makes sure that the duty to audit the chain exists, once.
+    pub async fn ensure_audit_task(&self, chain: &Chain) -> Result<(), Error> {
+        self.ensure_task(subject::audit_task(chain), &task(Kind::Audit, chain)).await
+    }
+
+    /// Orders a backfill or a comparison of the chain, in the place of the one before.
+    pub async fn order_reread(&self, chain: &Chain, order: &Task) -> Result<(), Error> {
+        let subject = match order.kind() {
+            Kind::Backfill => subject::backfill_task(chain),
+            _ => subject::compare_task(chain),
+        };
+        created(self.publish(subject, order, Guard::None).await?)
+    }
+
+    async fn ensure_task(&self, subject: String, task: &Task) -> Result<(), Error> {
+        match self.publish(subject, task, Guard::After(0)).await? {
+            // It exists.
+            Publication::Conflict => Ok(()),
+            other => created(other),
         }
+    }
+
+    /// Makes a chain due at once, wherever it sleeps: its polling duty is published anew, in the place of the one before. Once for each
+    /// `revision`, which says what it is woken for, whoever asks.
+    pub async fn wake_poll_task(&self, chain: &Chain, revision: u64) -> Result<(), Error> {
+        let id = format!("wake.{}.{}.{revision}", chain.source, chain.feed);
+        match self.publish(subject::poll_task(chain), &task(Kind::Poll, chain), Guard::Id(&id)).await? {
+            Publication::Stored { .. } | Publication::Repeated { .. } => Ok(()),
+            other => Err(Error::unavailable("creating a task", format!("{other:?}"))),
+        }
+    }
+
+    /// Whether the chain has a polling duty.
+    pub async fn has_poll_task(&self, chain: &Chain) -> Result<bool, Error> {
+        Ok(self.last::<Task>(&TASKS, subject::poll_task(chain)).await?.is_some())
+    }
+
+    /// Deletes the chain's duties and orders: nobody reads it any more.
+    pub async fn delete_tasks(&self, chain: &Chain) -> Result<(), Error> {
+        let subjects = [subject::poll_task, subject::audit_task, subject::backfill_task, subject::compare_task];
+        for subject in subjects {
+            self.purge(&TASKS, subject(chain), u64::MAX).await?;
+        }
+        Ok(())
     }
 
     /// The shared work of the fetchers.
     pub async fn tasks(&self) -> Result<Deliveries<Task>, Error> {
-        Deliveries::open(self, FETCHER, TASKS_PREFETCH).await
+        Deliveries::open(self, FETCHER.name, FETCHER.stream, TASKS_PREFETCH).await
+    }
+}
+
+/// Audits, backfills and the budgets they share with polling.
+impl Bus {
+    /// How far the chain's past has been read again; `kind` is audit, backfill or compare.
+    pub async fn last_reread(&self, kind: &str, chain: &Chain) -> Result<Option<Stored<Reread>>, Error> {
+        self.last(&REREADS, subject::reread(kind, chain)).await
+    }
+
+    /// Replaces it if `expected` is the sequence of the newest (0: there is none).
+    pub async fn publish_reread(
+        &self,
+        kind: &str,
+        chain: &Chain,
+        reread: &Reread,
+        expected: u64,
+    ) -> Result<Publication, Error> {
+        self.publish(subject::reread(kind, chain), reread, Guard::After(expected)).await
+    }
+
+    /// What has been taken of an account's requests.
+    pub async fn last_budget(&self, account: &str) -> Result<Option<Stored<Budget>>, Error> {
+        self.last(&BUDGETS, subject::budget(account)).await
+    }
+
+    /// Replaces it if `expected` is the sequence of the newest (0: there is none).
+    pub async fn publish_budget(&self, account: &str, budget: &Budget, expected: u64) -> Result<Publication, Error> {
+        self.publish(subject::budget(account), budget, Guard::After(expected)).await
     }
 }
 
@@ -88,9 +174,9 @@ impl Bus {
         &self,
         source: &SourceId,
         log_type: LogType,
-        batch: &EventBatch,
+        batch: &Batch,
     ) -> Result<Publication, Error> {
-        let id = format!("{}.{}", batch.page_id, batch.part);
+        let id = format!("{}.{}", batch.header.page_id, batch.header.part);
         self.publish(subject::events(source, log_type), batch, Guard::Id(&id)).await
     }
 
@@ -108,13 +194,21 @@ impl Bus {
     }
 
     /// Every message of EVENTS from `sequence` on, in order.
-    pub async fn events_from(&self, sequence: u64) -> Result<Reader<EventBatch>, Error> {
+    pub async fn events_from(&self, sequence: u64) -> Result<Reader<Batch>, Error> {
         Reader::open(self, EVENTS, From::Sequence(sequence)).await
     }
 
     /// The message at a sequence of EVENTS; `None` if there is none or retention has removed it.
-    pub async fn events_at(&self, sequence: u64) -> Result<Option<Stored<EventBatch>>, Error> {
+    pub async fn events_at(&self, sequence: u64) -> Result<Option<Stored<Batch>>, Error> {
         self.at(&EVENTS, sequence).await
+    }
+}
+
+/// What validation refused.
+impl Bus {
+    /// Every message of REJECTIONS stored after a moment, in order, then each further one as it comes.
+    pub async fn rejections_since(&self, since: Timestamp) -> Result<Reader<RejectionBatch>, Error> {
+        Reader::open(self, REJECTIONS, From::Time(since)).await
     }
 }
 
@@ -132,6 +226,11 @@ impl Bus {
     /// How far a sink is.
     pub async fn last_delivery(&self, sink: &SourceId) -> Result<Option<Stored<Delivery>>, Error> {
         self.last(&DELIVERIES, subject::delivery(sink)).await
+    }
+
+    /// How far every sink is, then each further step as it comes.
+    pub async fn watch_deliveries(&self) -> Result<Reader<Delivery>, Error> {
+        Reader::open(self, DELIVERIES, From::LastPerSubject).await
     }
 
     /// Replaces a sink's progress if `expected` is the sequence of its newest (0: there is none).
@@ -169,9 +268,46 @@ impl Bus {
         self.publish(subject::alert(kind, source, feed), alert, Guard::After(expected)).await
     }
 
-    /// The shared work of the notifiers.
+    /// As [`Self::last_alert`], for anything that an alert can be about.
+    pub async fn last_alert_about(&self, kind: &str, about: &About) -> Result<Option<Stored<Alert>>, Error> {
+        self.last(&ALERTS, subject::alert_about(kind, about)).await
+    }
+
+    /// As [`Self::publish_alert`], for anything that an alert can be about.
+    pub async fn publish_alert_about(
+        &self,
+        kind: &str,
+        about: &About,
+        alert: &Alert,
+        expected: u64,
+    ) -> Result<Publication, Error> {
+        self.publish(subject::alert_about(kind, about), alert, Guard::After(expected)).await
+    }
+
+    /// The last transition of every alert, then each further one as it comes.
+    pub async fn watch_alerts(&self) -> Result<Reader<Alert>, Error> {
+        Reader::open(self, ALERTS, From::LastPerSubject).await
+    }
+
+    /// Every transition that is kept, oldest first.
+    pub async fn alert_history(&self) -> Result<Reader<Alert>, Error> {
+        Reader::open(self, ALERTS, From::Sequence(1)).await
+    }
+
+    /// Every transition once, for the logs of all alerters together.
     pub async fn alerts(&self) -> Result<Deliveries<Alert>, Error> {
-        Deliveries::open(self, NOTIFIER, ALERTS_PREFETCH).await
+        Deliveries::open(self, NOTIFIER.name, NOTIFIER.stream, ALERTS_PREFETCH).await
+    }
+}
+
+fn task(kind: Kind, chain: &Chain) -> Task {
+    Task { kind: kind.into(), source: chain.source.to_string(), feed: chain.feed.to_string(), ..Task::default() }
+}
+
+fn created(publication: Publication) -> Result<(), Error> {
+    match publication {
+        Publication::Stored { .. } | Publication::Repeated { .. } => Ok(()),
+        other => Err(Error::not_stored("creating a task", other)),
     }
 }
 
@@ -179,7 +315,7 @@ impl Bus {
 mod tests {
     use latchkey_contracts::topology::TASKS;
 
-    /// `ensure_poll_task` leans on it: an existing task refuses the expected sequence 0.
+    /// `ensure_task` leans on it: an existing task refuses the expected sequence 0.
     #[test]
     fn a_chain_has_one_task() {
         assert_eq!(TASKS.max_messages_per_subject, Some(1));

@@ -11,7 +11,9 @@ use async_nats::jetstream::{
     stream::{DiscardPolicy, RetentionPolicy, StorageType},
 };
 use futures::future::try_join_all;
-use latchkey_contracts::topology::{BUCKETS, Bucket, CONSUMERS, Consumer, Discard, Limits, STREAMS, Stream};
+use latchkey_contracts::topology::{
+    BUCKETS, Bucket, CONSUMERS, Consumer, Discard, KeyValue, Limits, SOURCES, STREAMS, Stream,
+};
 
 use crate::{connect::Bus, error::Error};
 
@@ -25,7 +27,8 @@ impl Bus {
     pub async fn provision(&self, limits: Limits) -> Result<(), Error> {
         let streams = STREAMS.iter().map(|stream| stream_config(stream, limits));
         let buckets = BUCKETS.iter().map(|bucket| bucket_config(bucket, limits));
-        try_join_all(streams.chain(buckets).map(|want| self.ensure_stream(want))).await?;
+        let sources = [key_value_config(&SOURCES, limits)];
+        try_join_all(streams.chain(buckets).chain(sources).map(|want| self.ensure_stream(want))).await?;
         try_join_all(CONSUMERS.iter().map(|consumer| self.ensure_consumer(consumer))).await?;
         Ok(())
     }
@@ -92,7 +95,17 @@ fn bucket_config(bucket: &Bucket, limits: Limits) -> jetstream::stream::Config {
     }
 }
 
-fn consumer_config(consumer: &Consumer) -> pull::Config {
+/// As the NATS clients lay a key-value bucket out.
+fn key_value_config(bucket: &KeyValue, limits: Limits) -> jetstream::stream::Config {
+    jetstream::stream::Config {
+        max_bytes: limits.max_bytes / bucket.divisor,
+        allow_rollup: true,
+        deny_delete: true,
+        ..stream_config(&bucket.stream, limits)
+    }
+}
+
+pub(crate) fn consumer_config(consumer: &Consumer) -> pull::Config {
     pull::Config {
         durable_name: Some(consumer.name.into()),
         deliver_policy: DeliverPolicy::All,
@@ -119,7 +132,11 @@ fn compare_streams(want: &jetstream::stream::Config, have: &jetstream::stream::C
     same(&object, "allow_direct", &want.allow_direct, &have.allow_direct)
 }
 
-fn compare_consumers(name: &str, want: &pull::Config, have: &jetstream::consumer::Config) -> Result<(), Error> {
+pub(crate) fn compare_consumers(
+    name: &str,
+    want: &pull::Config,
+    have: &jetstream::consumer::Config,
+) -> Result<(), Error> {
     let object = format!("consumer {name}");
     same(&object, "ack_policy", &want.ack_policy, &have.ack_policy)?;
     same(&object, "ack_wait", &want.ack_wait, &have.ack_wait)?;

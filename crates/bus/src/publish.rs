@@ -65,6 +65,9 @@ impl Bus {
         if let Some(encoding) = T::CONTENT_ENCODING {
             headers.insert("Content-Encoding", encoding);
         }
+        if let Some(operation) = message.operation() {
+            headers.insert("KV-Operation", operation);
+        }
         let message = PublishMessage::build().headers(headers).payload(payload);
         let message = match guard {
             Guard::After(sequence) => message.expected_last_subject_sequence(sequence),

@@ -1,18 +1,19 @@
 //! Reading a stream in order without answering: for sinks, which keep their own progress, and for watchers.
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, time::Duration};
 
 use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use futures::StreamExt;
 use jiff::Timestamp;
 use latchkey_contracts::topology::Stream;
 use opentelemetry::Context;
+use tokio::time::timeout;
 
 use crate::{
     connect::Bus,
     error::{Error, Undecodable},
     healing::Pause,
-    stored::timestamp,
+    stored::{date_time, timestamp},
     trace,
     wire::Wire,
 };
@@ -20,6 +21,9 @@ use crate::{
 /// Messages asked for at once. The client asks again when half of them are read, so up to half as many again wait here: 8 MB of
 /// event batches, some milliseconds' work each. The client's own default, 500, is a hundred.
 const BATCH: i64 = 32;
+
+/// How long a message that is there may take to come.
+const NEXT_WITHIN: Duration = Duration::from_secs(30);
 
 /// One message read in order.
 #[derive(Debug)]
@@ -42,6 +46,7 @@ pub struct Item<T> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum From {
     Sequence(u64),
+    Time(Timestamp),
     LastPerSubject,
 }
 
@@ -112,12 +117,32 @@ impl<T: Wire> Reader<T> {
     }
 }
 
+impl<T: Wire> Reader<T> {
+    /// What is there by now, where `messages` says how many the stream holds: of an empty one nothing would ever come.
+    pub(crate) async fn up_to(mut self, messages: u64) -> Result<Vec<Item<T>>, Error> {
+        let mut items = Vec::new();
+        if messages == 0 {
+            return Ok(items);
+        }
+        loop {
+            let item = timeout(NEXT_WITHIN, self.next()).await;
+            let item = item.unwrap_or_else(|_| Err(Error::unavailable("reading a stream", "no message in time")))?;
+            let is_last = item.pending == 0;
+            items.push(item);
+            if is_last {
+                return Ok(items);
+            }
+        }
+    }
+}
+
 async fn read(bus: &Bus, stream: &Stream, from: From) -> Result<pull::Ordered, Error> {
     let failed =
         |error: &dyn std::fmt::Display| Error::unavailable("reading a stream", format!("{}: {error}", stream.name));
     let config = pull::OrderedConfig {
         deliver_policy: match from {
             From::Sequence(sequence) => DeliverPolicy::ByStartSequence { start_sequence: sequence.max(1) },
+            From::Time(since) => DeliverPolicy::ByStartTime { start_time: date_time(since) },
             From::LastPerSubject => DeliverPolicy::LastPerSubject,
         },
         // The last per subject are only delivered to a consumer that names its subjects.

@@ -1,7 +1,11 @@
 //! How full a stream is and how far a consumer is behind.
 
+use std::time::Duration;
+
+use async_nats::jetstream::stream::DirectGetErrorKind;
 use jiff::Timestamp;
 use latchkey_contracts::topology::{Consumer, Stream};
+use tokio::time::timeout;
 
 use crate::{connect::Bus, error::Error, stored::timestamp};
 
@@ -33,9 +37,16 @@ pub struct ConsumerState {
     pub floor: u64,
     /// Stream sequence of the newest delivery.
     pub delivered: u64,
+    /// Of the deliveries not yet answered, those made more than once.
+    pub redelivered: u64,
     /// Pull requests that wait at the server: 0 means that nobody works.
     pub waiting: usize,
+    /// The latest delivery or acknowledgement, as far as the server remembers: not beyond its own restart.
+    pub moved_at: Option<Timestamp>,
 }
+
+/// The longest that a look at the state takes. The client's own bound is on each request.
+const LOOK_WITHIN: Duration = Duration::from_secs(10);
 
 impl Bus {
     /// Asks the server for a stream's state.
@@ -43,7 +54,8 @@ impl Bus {
         let unavailable = |error: &dyn std::fmt::Display| {
             Error::unavailable("reading a stream's state", format!("{}: {error}", stream.name))
         };
-        let info = self.stream(stream).await?.get_info().await.map_err(|error| unavailable(&error))?;
+        let look = async { self.stream(stream).await?.get_info().await.map_err(|error| unavailable(&error)) };
+        let info = within("reading a stream's state", look).await?;
         Ok(StreamState {
             first: info.state.first_sequence,
             last: info.state.last_sequence,
@@ -59,14 +71,41 @@ impl Bus {
         let unavailable = |error: &dyn std::fmt::Display| {
             Error::unavailable("reading a consumer's state", format!("{}: {error}", consumer.name))
         };
-        let stream = self.jetstream.get_stream_no_info(consumer.stream).await.map_err(|error| unavailable(&error))?;
-        let info = stream.consumer_info(consumer.name).await.map_err(|error| unavailable(&error))?;
+        let look = async {
+            let stream =
+                self.jetstream.get_stream_no_info(consumer.stream).await.map_err(|error| unavailable(&error))?;
+            stream.consumer_info(consumer.name).await.map_err(|error| unavailable(&error))
+        };
+        let info = within("reading a consumer's state", look).await?;
         Ok(ConsumerState {
             pending: info.num_pending,
             ack_pending: info.num_ack_pending as u64,
+            redelivered: info.num_redelivered as u64,
             floor: info.ack_floor.stream_sequence,
             delivered: info.delivered.stream_sequence,
             waiting: info.num_waiting,
+            moved_at: info.delivered.last_active.max(info.ack_floor.last_active).map(timestamp),
         })
     }
+
+    /// When the first message of a stream from `sequence` on was stored; `None` if there is none. The message itself is read, since
+    /// the server tells its time in no other way.
+    pub async fn stored_at_or_after(&self, stream: &Stream, sequence: u64) -> Result<Option<Timestamp>, Error> {
+        let look = async {
+            let handle = self.stream(stream).await?;
+            match handle.direct_get_next_for_subject(EVERY_SUBJECT, Some(sequence.max(1))).await {
+                Ok(message) => Ok(Some(timestamp(message.time))),
+                Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(None),
+                Err(error) => Err(Error::unavailable("reading a message's time", format!("{}: {error}", stream.name))),
+            }
+        };
+        within("reading a message's time", look).await
+    }
+}
+
+/// A stream holds only subjects of its own, so any of them will do.
+const EVERY_SUBJECT: &str = ">";
+
+pub(crate) async fn within<T>(action: &'static str, look: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    timeout(LOOK_WITHIN, look).await.unwrap_or_else(|_| Err(Error::unavailable(action, "no answer in time")))
 }

@@ -34,6 +34,14 @@ impl Bus {
         found(stream, handle.direct_get(sequence).await)
     }
 
+    /// Deletes what a literal subject holds before the sequence `end`.
+    pub(crate) async fn purge(&self, stream: &Stream, subject: String, end: u64) -> Result<(), Error> {
+        let purged = self.stream(stream).await?.purge().sequence(end).filter(subject).await;
+        purged
+            .map(|_| ())
+            .map_err(|error| Error::unavailable("deleting a message", format!("{}: {error}", stream.name)))
+    }
+
     pub(crate) async fn stream(&self, stream: &Stream) -> Result<async_nats::jetstream::stream::Stream<()>, Error> {
         self.jetstream
             .get_stream_no_info(stream.name)
@@ -66,4 +74,10 @@ fn decode<T: Wire>(stream: &Stream, message: StreamMessage) -> Result<Stored<T>,
 /// The server's time stamps lie between the years 1678 and 2262, well inside what [`Timestamp`] holds.
 pub(crate) fn timestamp(time: async_nats::datetime::DateTime) -> Timestamp {
     Timestamp::from_nanosecond(time.unix_timestamp_nanos()).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// The same, for the server.
+pub(crate) fn date_time(time: Timestamp) -> async_nats::datetime::DateTime {
+    async_nats::datetime::DateTime::from_unix_timestamp_nanos(time.as_nanosecond())
+        .unwrap_or(async_nats::datetime::DateTime::UNIX_EPOCH)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use latchkey_bus::{Bus, Error, Publication, server};
 use latchkey_contracts::{
     Chain, Feed,
+    alert::Alert,
     checkpoint::Checkpoint,
     event::{Event, EventBatch},
     page::RawPage,
@@ -114,7 +115,7 @@ async fn events_of_a_page_are_stored_once() {
     let log_type = Feed::ItemUsages.log_type();
     let publish = |batch: EventBatch| {
         let (bus, source) = (bus.clone(), source.clone());
-        async move { bus.publish_events(&source, log_type, &batch).await.unwrap() }
+        async move { bus.publish_events(&source, log_type, &batch.into()).await.unwrap() }
     };
     assert_eq!(publish(batch("a", 2)).await, Publication::Stored { sequence: 1 });
     assert_eq!(publish(batch("a", 2)).await, Publication::Repeated { sequence: 1 });
@@ -122,7 +123,7 @@ async fn events_of_a_page_are_stored_once() {
 
     let mut events = bus.events_from(1).await.unwrap();
     let first = within_patience(events.next()).await.unwrap();
-    assert_eq!((first.sequence, first.pending, first.message.unwrap().events.len()), (1, 1, 2));
+    assert_eq!((first.sequence, first.pending, first.message.unwrap().records.len()), (1, 1, 2));
     let second = within_patience(events.next()).await.unwrap();
     assert_eq!((second.sequence, second.pending), (2, 0));
 }
@@ -201,7 +202,7 @@ async fn everything_heals_after_the_server_is_killed() {
     let bus = provisioned(&server).await;
     let source = chain().source;
     let log_type = Feed::ItemUsages.log_type();
-    bus.publish_events(&source, log_type, &batch("a", 1)).await.unwrap();
+    bus.publish_events(&source, log_type, &batch("a", 1).into()).await.unwrap();
     bus.publish_page(&chain(), &page("first", 0), 0).await.unwrap();
     let mut events = bus.events_from(1).await.unwrap();
     let mut pages = bus.pages().await.unwrap();
@@ -231,7 +232,7 @@ async fn everything_heals_after_the_server_is_killed() {
 
     within_patience(async {
         while !matches!(
-            bus.publish_events(&source, log_type, &batch("b", 1)).await,
+            bus.publish_events(&source, log_type, &batch("b", 1).into()).await,
             Ok(Publication::Stored { .. } | Publication::Repeated { .. })
         ) {}
     })
@@ -268,4 +269,68 @@ async fn lookup_files_are_replaced_as_a_whole() {
     assert_eq!(bus.lookup_file(&files[1]).await.unwrap(), None);
     // Safe to call again, with files in the bucket.
     bus.provision(Limits::default()).await.unwrap();
+}
+
+/// What the alerter's judgement of lag and loss leans on: where a consumer's floor stands, and how messages are dated.
+#[tokio::test]
+async fn a_consumers_state_says_what_is_unread() {
+    let server = server::scratch().await.unwrap();
+    let bus = provisioned(&server).await;
+    let before = bus.consumer_state(&NORMALIZER).await.unwrap();
+    assert_eq!((before.floor, before.pending, before.ack_pending, before.moved_at), (0, 0, 0, None));
+    assert_eq!(bus.stored_at_or_after(&PAGES, 1).await.unwrap(), None);
+
+    for sequence in 0..3 {
+        bus.publish_page(&chain(), &page(&format!("page {sequence}"), sequence), sequence).await.unwrap();
+    }
+    let first = bus.page_at(1).await.unwrap().unwrap().published_at;
+    assert_eq!(bus.stored_at_or_after(&PAGES, 0).await.unwrap(), Some(first));
+    assert!(bus.stored_at_or_after(&PAGES, 3).await.unwrap() > Some(first));
+    assert_eq!(bus.stored_at_or_after(&PAGES, 4).await.unwrap(), None);
+
+    let mut pages = bus.pages().await.unwrap();
+    let (one, two) = (pages.next().await.unwrap(), pages.next().await.unwrap());
+    // Out of order: the floor waits for the oldest.
+    two.ack().await.unwrap();
+    let open = bus.consumer_state(&NORMALIZER).await.unwrap();
+    assert_eq!((open.floor, open.ack_pending + open.pending), (0, 2));
+    one.ack().await.unwrap();
+    let after = bus.consumer_state(&NORMALIZER).await.unwrap();
+    assert_eq!((after.floor, after.ack_pending + after.pending), (2, 1));
+    assert!(after.moved_at > Some(first));
+}
+
+/// What the notifiers lean on: a destination has its own progress, hears of things in their order, and begins with what there is.
+#[tokio::test]
+async fn a_destination_has_its_own_progress_in_order() {
+    let server = server::scratch().await.unwrap();
+    let bus = provisioned(&server).await;
+    for expected in 0..2 {
+        bus.publish_alert("outage", None, None, &Alert::default(), expected).await.unwrap();
+    }
+    let since = bus.ensure_destination("chat").await.unwrap();
+    assert_eq!(bus.ensure_destination("chat").await.unwrap(), since);
+    bus.ensure_destination("mail").await.unwrap();
+    bus.publish_alert("outage", None, None, &Alert::default(), 2).await.unwrap();
+
+    // Two alerters share it.
+    let (mut one, mut other) = (bus.destination("chat").await.unwrap(), bus.destination("chat").await.unwrap());
+    let mut next = async || {
+        tokio::select! {
+            delivered = one.next() => delivered.unwrap(),
+            delivered = other.next() => delivered.unwrap(),
+        }
+    };
+    let first = within_patience(next()).await;
+    assert_eq!((first.sequence, first.deliveries), (2, 1));
+    first.nak(Duration::from_millis(100)).await.unwrap();
+    let again = within_patience(next()).await;
+    assert_eq!((again.sequence, again.deliveries), (2, 2));
+    assert_eq!(bus.destination_state("chat").await.unwrap().waiting, 2);
+    again.ack().await.unwrap();
+    let last = within_patience(next()).await;
+    assert_eq!(last.sequence, 3);
+    last.ack().await.unwrap();
+    let (chat, mail) = (bus.destination_state("chat").await.unwrap(), bus.destination_state("mail").await.unwrap());
+    assert_eq!((chat.waiting, chat.floor, mail.waiting), (0, 3, 2));
 }

@@ -69,7 +69,8 @@ fn judge(checkpoint: &Checkpoint, since: Timestamp) -> Poll {
     }
     let Some(outcome) = &checkpoint.outcome else { return Poll::Working };
     match outcome.kind() {
-        Kind::Quiet | Kind::Active => Poll::AtEnd,
+        // Of a feed that is off nothing is to be waited for.
+        Kind::Quiet | Kind::Active | Kind::Off => Poll::AtEnd,
         Kind::Refused if HOPELESS.contains(&outcome.reason.as_str()) || checkpoint.consecutive_failures >= PATIENCE => {
             Poll::Refused(format!("{}: {}", outcome.reason, outcome.detail))
         }

@@ -3,6 +3,7 @@
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write as _},
+    num::NonZeroU32,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -90,7 +91,13 @@ fn settings(arguments: Arguments, simulator: &Simulator) -> anyhow::Result<Setti
     Ok(Settings {
         data_dir,
         options,
-        fetcher: fetcher::Config { sources: vec![source], ..fetcher::Config::default() },
+        fetcher: fetcher::Config {
+            sources: vec![source],
+            // The stand-in has no limits.
+            requests_per_minute: NonZeroU32::MAX,
+            requests_per_hour: NonZeroU32::MAX,
+            ..fetcher::Config::default()
+        },
         normalizer: normalizer::Config { lookups: Some(lookups), ..normalizer::Config::default() },
         alerter: alerter::Config::default(),
         until_caught_up: true,

@@ -94,7 +94,7 @@ impl Line {
             .map_err(refused)?;
         let alerter = settings.alerter.build(bus.clone(), alerter::Metrics::new(&context.metrics)).map_err(refused)?;
 
-        let chains: Vec<_> = fetcher.chains().collect();
+        let chains = fetcher.chains();
         let delivered = forwarder.position();
         let mut services = Services::new();
         let shutdown = &context.shutdown;

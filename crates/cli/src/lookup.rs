@@ -1,13 +1,14 @@
 //! `latchkey lookup`: makes, checks and hands out lookup tables.
 
-mod bucket;
+pub(crate) mod bucket;
 mod check;
-mod files;
+pub(crate) mod files;
 mod import;
 mod sync;
 
 use std::{io::Write as _, process::ExitCode};
 
+pub(crate) use bucket::NatsOptions;
 use clap::{Args, Subcommand};
 use latchkey_core::lookup::import::{Imported, Options};
 use latchkey_runtime::{Exit, Failure};
@@ -25,7 +26,7 @@ enum Command {
     Import(import::Arguments),
     /// Keeps the tables of items and vaults current from a 1Password Connect server.
     Sync(Box<sync::Arguments>),
-    /// Loads the tables of a directory and says what is wrong with them.
+    /// Loads the tables of a directory and says what is wrong with them; the exit code is 1 if anything is.
     Check(check::Arguments),
     /// Checks the tables of a directory and hands them to every normalizer.
     Push(bucket::PushArguments),
@@ -56,13 +57,17 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
     let outcome = match arguments.command {
         Command::Import(arguments) => import::run(&arguments),
         Command::Sync(arguments) => wait(sync::run(&arguments)),
-        Command::Check(arguments) => check::run(&arguments),
+        Command::Check(arguments) => return exit(check::run(&arguments)),
         Command::Push(arguments) => wait(bucket::push(&arguments)),
         Command::List(arguments) => wait(bucket::list(&arguments)),
         Command::Remove(arguments) => wait(bucket::remove(&arguments)),
     };
+    exit(outcome.map(|()| ExitCode::SUCCESS))
+}
+
+pub(crate) fn exit(outcome: anyhow::Result<ExitCode>) -> ExitCode {
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // Standard error may be closed; the exit code says it too.
             let _ = writeln!(std::io::stderr(), "latchkey: {error:#}");
@@ -72,7 +77,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
-fn wait(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+pub(crate) fn wait(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 

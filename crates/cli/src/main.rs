@@ -3,14 +3,20 @@
 //! The whole line in one process, for one person and a laptop: the same services, streams and subjects as in a cluster, over a
 //! private nats-server that lives as a child of this process. And the workbench for schemas, which needs neither.
 
+mod alerts;
+mod audit;
+mod backfill;
 mod caught_up;
 mod demo;
 mod line;
 mod lookup;
 mod nats;
 mod options;
+mod output;
 mod progress;
+mod reread;
 mod schema;
+mod source;
 mod up;
 
 use std::process::ExitCode;
@@ -26,19 +32,31 @@ enum Command {
     Demo(demo::Arguments),
     /// Collects one account's events, for ever or until all are delivered.
     Up(Box<up::Arguments>),
+    /// Fetches a source's past: all that is not stored yet, once.
+    Backfill(reread::Arguments),
+    /// Compares a source's past at 1Password with what is stored, and changes nothing.
+    Audit(reread::Arguments),
     /// Tests, checks, proposes and tries schemas.
     #[command(subcommand)]
     Schema(schema::Command),
     /// Makes, checks and hands out lookup tables.
     Lookup(lookup::Arguments),
+    /// Adds, changes, pauses and removes sources while fetchers run.
+    Source(source::Arguments),
+    /// Says what is wrong, and takes it on.
+    Alerts(alerts::Arguments),
 }
 
 fn main() -> ExitCode {
     match Command::try_parse() {
         Ok(Command::Demo(arguments)) => demo::run(arguments),
         Ok(Command::Up(arguments)) => up::run(*arguments),
+        Ok(Command::Backfill(arguments)) => backfill::run(&arguments),
+        Ok(Command::Audit(arguments)) => audit::run(&arguments),
         Ok(Command::Schema(command)) => schema::run(command),
         Ok(Command::Lookup(arguments)) => lookup::run(arguments),
+        Ok(Command::Source(arguments)) => source::run(arguments),
+        Ok(Command::Alerts(arguments)) => alerts::run(arguments),
         Err(refusal) => {
             // Help and version arrive here too, meant for standard output.
             let _ = refusal.print();

@@ -6,12 +6,14 @@
 #![expect(clippy::doc_markdown, reason = "comments on arguments are help text, shown as they stand")]
 
 mod check;
+mod drift;
 mod files;
 mod infer;
 mod library;
 mod lines;
 mod parse;
 mod samples;
+mod tables;
 mod test;
 
 use std::{
@@ -34,6 +36,8 @@ pub(crate) enum Command {
     Infer(infer::Arguments),
     /// Normalizes events from standard input, one per line.
     Parse(parse::Arguments),
+    /// Says how events from standard input differ from their schema, and what to change.
+    Drift(drift::Arguments),
 }
 
 /// Where engines of this schema language differ.
@@ -65,7 +69,7 @@ enum UnknownFields {
 enum Outcome {
     /// Nothing to complain about.
     Good,
-    /// A test failed, a file has a fault, an event was rejected: exit code 1.
+    /// A test failed, a file has a fault, an event was rejected or differs from its schema: exit code 1.
     Bad,
 }
 
@@ -80,6 +84,12 @@ enum Error {
     Pipe(#[from] io::Error),
 }
 
+/// The longest event, in bytes. Those of 1Password take about a kilobyte.
+const MAX_LINE_BYTES: usize = 4 << 20;
+
+/// What is read at once.
+const BUFFER_BYTES: usize = 64 << 10;
+
 /// The exit code of [`Outcome::Bad`], as of other tools that judge.
 const BAD: u8 = 1;
 
@@ -89,12 +99,11 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Infer(arguments) => infer::run(&arguments),
         Command::Parse(arguments) => parse::run(&arguments),
+        Command::Drift(arguments) => drift::run(&arguments),
     };
     match outcome {
         Ok(Outcome::Good) => ExitCode::SUCCESS,
         Ok(Outcome::Bad) => BAD.into(),
-        // Whoever reads has seen enough (`| head`).
-        Err(Error::Pipe(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             // Nothing is left to tell it to if this fails.
             let _ = writeln!(io::stderr(), "latchkey schema: {error}");
@@ -113,6 +122,7 @@ impl From<Compatibility> for normalize::Options {
                 UnknownFields::Drop => Unknown::Drop,
                 UnknownFields::Reject => Unknown::Reject,
             },
+            ..Self::default()
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `latchkey up`: one account, for ever or until everything is delivered.
 
-use std::{io::Write as _, path::PathBuf, process::ExitCode};
+use std::{io::Write as _, num::NonZeroU32, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
@@ -48,6 +48,12 @@ pub(crate) struct Arguments {
     /// Pause after a poll that reached a feed's end
     #[arg(long, value_name = "DURATION", env = "LATCHKEY_POLL_INTERVAL", default_value = "60s")]
     poll_interval: SignedDuration,
+    /// Requests a minute that 1Password allows the account, over all who share this nats-server
+    #[arg(long, value_name = "N", env = "LATCHKEY_REQUESTS_PER_MINUTE", default_value = "600")]
+    requests_per_minute: NonZeroU32,
+    /// Requests an hour
+    #[arg(long, value_name = "N", env = "LATCHKEY_REQUESTS_PER_HOUR", default_value = "30000")]
+    requests_per_hour: NonZeroU32,
     /// A directory with tables of names (items.jsonl, vaults.csv, …) to enrich events with
     #[arg(long, value_name = "DIR", env = "LATCHKEY_LOOKUPS")]
     lookups: Option<PathBuf>,
@@ -94,16 +100,25 @@ impl Arguments {
             poll_interval: self.poll_interval,
             ..fetcher::SourceConfig::new(self.source)
         };
+        let webhook = |url| {
+            let webhook = alerter::WebhookConfig { url: Some(url), ..alerter::WebhookConfig::default() };
+            ("webhook".to_owned(), alerter::DestinationConfig::Webhook(webhook))
+        };
         let alerter = alerter::Config {
             stdout: self.alert_stdout,
             drop_off: alerter::DropOffConfig { after: self.drop_off_after, ..alerter::DropOffConfig::default() },
-            webhook: alerter::WebhookConfig { url: self.alert_webhook, ..alerter::WebhookConfig::default() },
+            destinations: self.alert_webhook.map(webhook).into_iter().collect(),
             ..alerter::Config::default()
         };
         Settings {
             data_dir: self.data_dir,
             options: self.line,
-            fetcher: fetcher::Config { sources: vec![source], ..fetcher::Config::default() },
+            fetcher: fetcher::Config {
+                sources: vec![source],
+                requests_per_minute: self.requests_per_minute,
+                requests_per_hour: self.requests_per_hour,
+                ..fetcher::Config::default()
+            },
             normalizer: normalizer::Config { lookups: self.lookups, ..normalizer::Config::default() },
             alerter,
             until_caught_up: self.until_caught_up,

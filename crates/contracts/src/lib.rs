@@ -2,13 +2,16 @@
 //!
 //! Everything two services must agree on stands here and nothing else: what a message holds ([`page`], [`event`], …, generated
 //! from `proto/`), what things are called ([`id`]), where messages travel ([`subject`]) and how streams and consumers are
-//! configured ([`topology`]). Beside them, the memory that records lie in ([`buffer`]). No I/O, no decisions.
+//! configured ([`topology`]). Beside them, how a batch's events lie in memory ([`batch`], [`buffer`]). No I/O, no decisions.
 
+pub mod about;
+pub mod batch;
 pub mod buffer;
 pub mod id;
 pub mod subject;
 pub mod topology;
 
+pub use about::{About, Object};
 pub use id::{Chain, Feed, InvalidSourceId, LogType, SourceId, UnknownFeed};
 
 macro_rules! contract {
@@ -28,9 +31,11 @@ macro_rules! contract {
 }
 
 contract!(alert, "Transitions of alerts: stream ALERTS.");
+contract!(budget, "Requests taken of each account: stream BUDGETS.");
 contract!(checkpoint, "Proofs of polling: stream CHECKPOINTS.");
 contract!(delivery, "Progress of sinks: stream DELIVERIES.");
 contract!(event, "Normalized events: stream EVENTS.");
 contract!(page, "Raw pages: stream PAGES.");
 contract!(rejection, "Refused items: stream REJECTIONS.");
+contract!(reread, "Audits and backfills: stream REREADS.");
 contract!(task, "Polling duties: stream TASKS.");

@@ -3,7 +3,7 @@
 //! No other code formats a subject, so what a service publishes and what a consumer filters cannot drift apart. The version in
 //! the prefix changes only when a message's meaning does.
 
-use crate::{Chain, Feed, LogType, SourceId};
+use crate::{About, Chain, Feed, LogType, SourceId};
 
 /// The raw pages of a chain. Literal, because the expected sequence is only safe on literal subjects.
 #[must_use]
@@ -22,6 +22,50 @@ pub fn checkpoint(chain: &Chain) -> String {
 pub fn poll_task(chain: &Chain) -> String {
     format!("latchkey.v1.task.poll.{}.{}", chain.source, chain.feed)
 }
+
+/// The duty to audit a chain.
+#[must_use]
+pub fn audit_task(chain: &Chain) -> String {
+    format!("latchkey.v1.task.audit.{}.{}", chain.source, chain.feed)
+}
+
+/// The order to fetch a window of a chain's past.
+#[must_use]
+pub fn backfill_task(chain: &Chain) -> String {
+    format!("latchkey.v1.task.backfill.{}.{}", chain.source, chain.feed)
+}
+
+/// The order to compare a window of a chain's past.
+#[must_use]
+pub fn compare_task(chain: &Chain) -> String {
+    format!("latchkey.v1.task.compare.{}.{}", chain.source, chain.feed)
+}
+
+/// How far a chain's past has been read again; `kind` is audit, backfill or compare.
+#[must_use]
+pub fn reread(kind: &str, chain: &Chain) -> String {
+    format!("latchkey.v1.reread.{kind}.{}.{}", chain.source, chain.feed)
+}
+
+/// What has been taken of an account's requests. `account` is the account's digest: hex digits.
+#[must_use]
+pub fn budget(account: &str) -> String {
+    format!("latchkey.v1.budget.{account}")
+}
+
+/// A source's value in the bucket SOURCES.
+#[must_use]
+pub fn source(source: &SourceId) -> String {
+    format!("{SOURCE}{source}")
+}
+
+/// The source that a subject of the bucket SOURCES is about; `None` if it can name none.
+#[must_use]
+pub fn source_of(subject: &str) -> Option<SourceId> {
+    subject.strip_prefix(SOURCE)?.parse().ok()
+}
+
+const SOURCE: &str = "$KV.SOURCES.";
 
 /// The normalized events of a source. The log type contributes two tokens: `OnePassword.SignInAttempt`.
 #[must_use]
@@ -47,4 +91,15 @@ pub fn delivery(sink: &SourceId) -> String {
 pub fn alert(kind: &str, source: Option<&SourceId>, feed: Option<Feed>) -> String {
     let (source, feed) = (source.map_or("all", SourceId::as_str), feed.map_or("all", Feed::as_str));
     format!("latchkey.v1.alert.{kind}.{source}.{feed}")
+}
+
+/// The transitions of the alert of `kind` about this. An object stands where a source would; kinds about objects are others.
+#[must_use]
+pub fn alert_about(kind: &str, about: &About) -> String {
+    match about {
+        About::Line => alert(kind, None, None),
+        About::Source(source) => alert(kind, Some(source), None),
+        About::Chain(chain) => alert(kind, Some(&chain.source), Some(chain.feed)),
+        About::Object(object) => format!("latchkey.v1.alert.{kind}.{}.all", object.as_str()),
+    }
 }

@@ -77,7 +77,7 @@ pub const CHECKPOINTS: Stream = Stream {
     duplicate_window: Duration::from_mins(2),
 };
 
-/// Polling duties, one per chain and kind.
+/// Duties, one per chain and kind.
 pub const TASKS: Stream = Stream {
     name: "TASKS",
     description: "One message per chain; a delayed nak is the schedule",
@@ -96,7 +96,7 @@ pub const EVENTS: Stream = Stream {
     subjects: &["latchkey.v1.event.*.*.*"],
     max_age: Some(Duration::from_hours(7 * 24)),
     max_messages_per_subject: None,
-    share: 46,
+    share: 44,
     discard: Discard::New,
     duplicate_window: Duration::from_mins(20),
 };
@@ -137,8 +137,32 @@ pub const ALERTS: Stream = Stream {
     duplicate_window: Duration::from_mins(2),
 };
 
+/// Audits and backfills: how far each is, and what it found.
+pub const REREADS: Stream = Stream {
+    name: "REREADS",
+    description: "Progress and findings of audits and backfills",
+    subjects: &["latchkey.v1.reread.*.*.*"],
+    max_age: None,
+    max_messages_per_subject: Some(1),
+    share: 1,
+    discard: Discard::Old,
+    duplicate_window: Duration::from_mins(2),
+};
+
+/// Requests taken of each account. What is older than the longest window counts for nothing, so nothing stays of an account that is gone.
+pub const BUDGETS: Stream = Stream {
+    name: "BUDGETS",
+    description: "Requests taken of each account's limits",
+    subjects: &["latchkey.v1.budget.*"],
+    max_age: Some(Duration::from_hours(2)),
+    max_messages_per_subject: Some(1),
+    share: 1,
+    discard: Discard::Old,
+    duplicate_window: Duration::from_mins(2),
+};
+
 /// Every stream of the system.
-pub const STREAMS: [Stream; 7] = [PAGES, CHECKPOINTS, TASKS, EVENTS, REJECTIONS, DELIVERIES, ALERTS];
+pub const STREAMS: [Stream; 9] = [PAGES, CHECKPOINTS, TASKS, EVENTS, REJECTIONS, DELIVERIES, ALERTS, REREADS, BUDGETS];
 
 /// One bucket of the object store: files by name, each replaced as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,6 +184,30 @@ pub const LOOKUPS: Bucket =
 /// Every bucket of the system.
 pub const BUCKETS: [Bucket; 1] = [LOOKUPS];
 
+/// A key-value bucket, laid out as NATS clients lay it out, so that the `nats` tool can read and write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyValue {
+    /// The stream behind it: its name is `KV_` and the bucket's. Its share does not count.
+    pub stream: Stream,
+    /// It may hold [`Limits::max_bytes`] divided by this, in addition to what the streams hold.
+    pub divisor: i64,
+}
+
+/// Sources that come and go while fetchers run: a value per source. By default 64 MiB, hundreds of thousands.
+pub const SOURCES: KeyValue = KeyValue {
+    stream: Stream {
+        name: "KV_SOURCES",
+        description: "Sources: what a fetcher's configuration file says of one, as JSON, and never a token",
+        subjects: &["$KV.SOURCES.>"],
+        max_age: None,
+        max_messages_per_subject: Some(1),
+        share: 0,
+        discard: Discard::New,
+        duplicate_window: Duration::from_mins(2),
+    },
+    divisor: 256,
+};
+
 /// One durable pull consumer with explicit acknowledgement and unlimited deliveries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Consumer {
@@ -173,8 +221,8 @@ pub struct Consumer {
     pub max_ack_pending: i64,
 }
 
-/// The fetchers' shared duty list. Every chain is always either in work or sleeping in a delayed nak, hence pending: the bound on
-/// pending deliveries is the bound on chains.
+/// The fetchers' shared duty list. Every chain is always either in work or sleeping in a delayed nak, hence pending, once to be polled and
+/// once to be audited: half of the bound on pending deliveries is the bound on chains.
 pub const FETCHER: Consumer =
     Consumer { name: "fetcher", stream: TASKS.name, ack_wait: Duration::from_secs(30), max_ack_pending: 100_000 };
 
@@ -183,11 +231,17 @@ pub const FETCHER: Consumer =
 pub const NORMALIZER: Consumer =
     Consumer { name: "normalizer", stream: PAGES.name, ack_wait: Duration::from_mins(1), max_ack_pending: 4_096 };
 
-/// The notifiers' shared reader of alerts.
+/// The alerters' shared reader of alerts, for their logs.
 pub const NOTIFIER: Consumer =
     Consumer { name: "notifier", stream: ALERTS.name, ack_wait: Duration::from_mins(1), max_ack_pending: 256 };
 
-/// Every durable consumer of the system. Sinks have none: their progress is in DELIVERIES (docs/adr/0002).
+/// What each destination of alerts has a consumer like, called `notifier-` and the destination's name: each has its own progress and its own
+/// attempts, so that one that fails holds no other back. One delivery is open at a time: what happened later is not told before what
+/// happened earlier, whatever number of alerters there is. The lease outlasts the longest attempt.
+pub const DESTINATION: Consumer =
+    Consumer { name: "notifier-*", stream: ALERTS.name, ack_wait: Duration::from_mins(1), max_ack_pending: 1 };
+
+/// Every durable consumer of the system, beside those of destinations. Sinks have none: their progress is in DELIVERIES (docs/adr/0002).
 pub const CONSUMERS: [Consumer; 3] = [FETCHER, NORMALIZER, NOTIFIER];
 
 #[cfg(test)]

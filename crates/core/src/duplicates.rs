@@ -3,6 +3,9 @@
 //! 1Password's API repeats events: inside a page, across pages, after a reset. The fetcher marks the repeated items in the page's own
 //! message, so they are removed once and atomically for everyone behind. The memory is a bounded window over the chain's newest
 //! pages; a new owner of the chain rebuilds it by walking the pages back.
+//!
+//! A chain that is read again from a point in time repeats everything from there on, which may be more than the usual window holds. For as
+//! long as that lasts its window is a wide one.
 
 use std::{collections::VecDeque, hash::BuildHasher};
 
@@ -16,6 +19,12 @@ pub const MAX_UUIDS: usize = 20_000;
 
 /// Pages remembered per chain: bounds the walk back over a chain of small pages.
 pub const MAX_PAGES: usize = 256;
+
+/// Events remembered of a chain that is read again, when the reading begins: some 8 MB.
+pub const MAX_UUIDS_RECALLED: usize = 200_000;
+
+/// Pages walked back for it: more than a page every minute for the whole overlap.
+pub const MAX_PAGES_RECALLED: usize = 4_096;
 
 /// A uuid as 128 bits that tell it from all others: 1Password draws uuids at random, and no two of a billion billion share these.
 ///
@@ -42,6 +51,35 @@ pub struct Marked {
 pub struct Window {
     pages: VecDeque<Uuids>,
     known: HashSet<Fingerprint, foldhash::fast::RandomState>,
+    breadth: Breadth,
+}
+
+/// How much a window holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Breadth {
+    /// For a chain that goes on from page to page.
+    #[default]
+    Usual,
+    /// For a chain that is read again. What comes meanwhile finds as much room as what was recalled.
+    Wide,
+}
+
+impl Breadth {
+    /// Uuids and pages that a walk back may gather.
+    const fn recalled(self) -> (usize, usize) {
+        match self {
+            Self::Usual => (MAX_UUIDS, MAX_PAGES),
+            Self::Wide => (MAX_UUIDS_RECALLED, MAX_PAGES_RECALLED),
+        }
+    }
+
+    /// Uuids and pages that are kept.
+    const fn kept(self) -> (usize, usize) {
+        match self {
+            Self::Usual => (MAX_UUIDS, MAX_PAGES),
+            Self::Wide => (2 * MAX_UUIDS_RECALLED, 2 * MAX_PAGES_RECALLED),
+        }
+    }
 }
 
 impl Fingerprint {
@@ -54,6 +92,19 @@ impl Fingerprint {
 }
 
 impl Window {
+    /// An empty window.
+    #[must_use]
+    pub fn new(breadth: Breadth) -> Self {
+        Self { breadth, ..Self::default() }
+    }
+
+    /// Forgets what only a wide window holds.
+    pub fn narrow(&mut self) {
+        self.breadth = Breadth::Usual;
+        self.forget_the_oldest();
+        self.known.shrink_to_fit();
+    }
+
     /// Marks the items that the window knows or that stand earlier in the same page.
     ///
     /// An item without a readable uuid is never marked: nothing can be said about it, so validation must see it.
@@ -79,23 +130,19 @@ impl Window {
     pub fn remember(&mut self, fresh: Uuids) {
         self.known.extend(fresh.iter().copied());
         self.pages.push_back(fresh);
-        while self.is_over_full() {
-            let oldest = self.pages.pop_front().unwrap_or_default();
-            for uuid in oldest {
-                self.known.remove(&uuid);
-            }
-        }
+        self.forget_the_oldest();
     }
 
-    /// Remembers a stored page as older than all the window holds. Returns whether the walk back may go on.
+    /// Remembers a stored page as older than all the window holds. Returns whether there was room for it.
     pub fn recall(&mut self, older: Uuids) -> bool {
+        let (max_uuids, max_pages) = self.breadth.recalled();
         let unknown: Uuids = older.into_iter().filter(|uuid| !self.known.contains(uuid)).collect();
-        if self.known.len() + unknown.len() > MAX_UUIDS {
+        if self.pages.len() == max_pages || self.known.len() + unknown.len() > max_uuids {
             return false;
         }
         self.known.extend(unknown.iter().copied());
         self.pages.push_front(unknown);
-        self.pages.len() < MAX_PAGES
+        true
     }
 
     /// How many uuids it holds.
@@ -110,9 +157,19 @@ impl Window {
         self.known.is_empty()
     }
 
+    fn forget_the_oldest(&mut self) {
+        while self.is_over_full() {
+            let oldest = self.pages.pop_front().unwrap_or_default();
+            for uuid in oldest {
+                self.known.remove(&uuid);
+            }
+        }
+    }
+
     fn is_over_full(&self) -> bool {
+        let (max_uuids, max_pages) = self.breadth.kept();
         // The newest page always stays, however large.
-        self.pages.len() > 1 && (self.known.len() > MAX_UUIDS || self.pages.len() > MAX_PAGES)
+        self.pages.len() > 1 && (self.known.len() > max_uuids || self.pages.len() > max_pages)
     }
 }
 
@@ -160,6 +217,23 @@ mod tests {
         }
         assert_eq!(window.len(), MAX_PAGES);
         assert_eq!(window.mark(&items(&["0", "1"])).duplicates, [1]);
+    }
+
+    #[test]
+    fn a_wide_window_holds_more_until_it_is_narrowed() {
+        let mut window = Window::new(Breadth::Wide);
+        let page = |number: usize| (0..1_000).map(|n| Fingerprint::of(&format!("{number} {n}"))).collect::<Uuids>();
+        let recalled = (0..1_000).take_while(|number| window.recall(page(*number))).count();
+        assert_eq!(recalled, MAX_UUIDS_RECALLED / 1_000);
+        for number in 0..recalled {
+            window.remember(page(1_000 + number));
+        }
+        // The newest of what was recalled is still there.
+        assert_eq!(window.len(), 2 * MAX_UUIDS_RECALLED);
+        window.narrow();
+        assert_eq!(window.len(), MAX_UUIDS);
+        let newest = format!("{} 999", 1_000 + recalled - 1);
+        assert_eq!(window.mark(&items(&[&newest, "0 0"])).duplicates, [0]);
     }
 
     proptest! {

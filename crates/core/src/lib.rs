@@ -4,11 +4,15 @@
 //! one. Services perform what this crate decides.
 
 pub mod alert;
+pub mod audit;
 pub mod backoff;
 pub mod body;
+pub mod budget;
+pub mod clock_skew;
 pub mod cursor;
 pub mod delivery;
 pub mod duplicates;
+pub mod event_time;
 pub mod indicator;
 pub mod infer;
 pub mod instant;

@@ -22,13 +22,11 @@ use jiff::Timestamp;
 
 use self::{assemble::Set, table::Moment};
 pub use self::{
-    build::{BadRow, MAX_BAD_ROWS},
     columns::REDACTED,
     definition::{Association, Data, Definition, Definitions, MAX_DEFINITION_BYTES, MAX_TABLES},
     enrich::Join,
-    fault::{Fault, InvalidDefinitions},
+    fault::{InvalidDefinitions, MAX_ROW_FAULTS, RowFault},
     learned::{Learned, MAX_LEARNED},
-    read::RowFault,
     selector::{Invalid as InvalidSelector, Selector, Step, Target},
     staleness::{Staleness, staleness},
     table::{MAX_KEY_BYTES, MAX_ROW_BYTES, MAX_ROWS, MAX_TEXT_BYTES},
@@ -65,8 +63,6 @@ pub struct Sources<'a> {
     pub definitions: &'a Definitions,
     /// The schemas of the log types: where their indicators are.
     pub schemas: &'a Schemas,
-    /// Whether the local part of an e-mail address counts as a user's name, as in [`crate::normalize::Options`].
-    pub email_usernames: bool,
 }
 
 /// What came of loading. Holds no cell of any table.
@@ -91,8 +87,8 @@ pub struct TableReport {
     pub repeated: usize,
     /// Rows that were left out.
     pub bad: usize,
-    /// The first [`MAX_BAD_ROWS`] of them.
-    pub first_bad: Vec<BadRow>,
+    /// What is wrong with them, up to [`MAX_ROW_FAULTS`] faults.
+    pub faults: Vec<RowFault>,
     /// As in [`Definition::refresh`].
     pub refresh: Option<(Duration, Option<Duration>)>,
 }
@@ -137,9 +133,18 @@ pub enum Reason {
     /// Two files for one table.
     #[error("another file has the data of this table")]
     Twice,
-    /// There are rows, and none is usable.
-    #[error("no row can be used")]
-    AllBad,
+    /// There are rows, and none is usable: up to [`MAX_ROW_FAULTS`] faults of them.
+    #[error("no row can be used; {}", first(.0))]
+    AllBad(Vec<RowFault>),
+}
+
+/// How many faults of rows a message names.
+const MAX_NAMED: usize = 10;
+
+fn first(faults: &[RowFault]) -> String {
+    let named: Vec<_> = faults.iter().take(MAX_NAMED).map(|fault| format!("line {fault}")).collect();
+    let more = if faults.len() > MAX_NAMED { "; …" } else { "" };
+    format!("{}{more}", named.join("; "))
 }
 
 impl Default for Lookups {
@@ -152,7 +157,7 @@ impl Lookups {
     /// Loads files with the data of the shipped tables. Files of no known table are reported and otherwise ignored.
     pub fn load(files: &[File<'_>]) -> Result<(Self, Report), Error> {
         let (definitions, schemas) = (Definitions::shipped(), Schemas::default());
-        Self::load_from(Sources { definitions: &definitions, schemas: &schemas, email_usernames: true }, files)
+        Self::load_from(Sources { definitions: &definitions, schemas: &schemas }, files)
     }
 
     /// Loads files with the data of tables. A MaxMind database without a definition becomes a table named like its file.

@@ -15,6 +15,7 @@ mod one;
 mod problem;
 mod quick;
 mod record;
+mod row;
 
 use std::fmt;
 
@@ -23,23 +24,29 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use latchkey_contracts::{
     Feed,
-    event::Event,
+    batch::Records,
+    buffer,
     page::RawPage,
     rejection::{Problem, Rejection},
 };
 
 pub use self::{
     drift::{Drift, MAX_DRIFT_PATHS},
-    one::{One, Origin, normalize_one, normalize_one_plainly, too_long},
+    one::{One, Origin, normalize_one, too_long},
     problem::MAX_PROBLEMS,
 };
 use self::{event::Walk, quick::Quick, record::Frame};
+pub(crate) use self::{
+    problem::{kind_of, not_json, text_of},
+    row::write_row,
+};
 pub use crate::schema::Unknown;
 use crate::{
     json,
     lookup::Lookups,
     page::{self, ItemView},
     schema::{self, Schemas},
+    special::Marks,
 };
 
 /// How events are normalized.
@@ -49,6 +56,8 @@ pub struct Options {
     pub unknown: Unknown,
     /// Whether the local part of an e-mail address counts as a user's name (`p_any_usernames`), as it does in Panther today.
     pub email_usernames: bool,
+    /// Whether every event is read the plain way: the same records, slower. The measure that the quick way is held against.
+    pub plainly: bool,
 }
 
 /// What a page became.
@@ -57,7 +66,7 @@ pub struct Normalized {
     /// Items of the page, duplicates and rejected ones included.
     pub items: u32,
     /// In the page's order.
-    pub events: Vec<Item>,
+    pub events: Events,
     /// In the page's order. A page that is none has one rejection without an item index and nothing else.
     pub rejections: Vec<Rejection>,
     /// Items that the page marks as stored before.
@@ -66,13 +75,13 @@ pub struct Normalized {
     pub drift: Drift,
 }
 
-/// A finished event with its place.
-#[derive(Clone, PartialEq)]
-pub struct Item {
-    /// Its index in the page's items.
-    pub index: u32,
-    /// The event.
-    pub event: Event,
+/// Finished events with their places in the page.
+#[derive(Clone, Default, PartialEq)]
+pub struct Events {
+    /// Of each event, its index in the page's items; ascending.
+    pub indexes: Vec<u32>,
+    /// The events.
+    pub records: Records,
 }
 
 /// Numbers only: records and refused bytes do not belong into messages.
@@ -81,7 +90,7 @@ impl fmt::Debug for Normalized {
         formatter
             .debug_struct("Normalized")
             .field("items", &self.items)
-            .field("events", &self.events.len())
+            .field("events", &self.events.records.len())
             .field("rejections", &self.rejections.len())
             .field("duplicates", &self.duplicates)
             .field("drift", &self.drift)
@@ -91,7 +100,7 @@ impl fmt::Debug for Normalized {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { unknown: Unknown::Keep, email_usernames: true }
+        Self { unknown: Unknown::Keep, email_usernames: true, plainly: false }
     }
 }
 
@@ -106,31 +115,6 @@ pub fn normalize(
     options: Options,
     now: Timestamp,
 ) -> Normalized {
-    pass(page, body, schemas, lookups, options, now, true)
-}
-
-/// The same as [`normalize`], every event the plain way. The measure that the quick way is held against.
-#[must_use]
-pub fn normalize_plainly(
-    page: &RawPage,
-    body: &[u8],
-    schemas: &Schemas,
-    lookups: &Lookups,
-    options: Options,
-    now: Timestamp,
-) -> Normalized {
-    pass(page, body, schemas, lookups, options, now, false)
-}
-
-fn pass(
-    page: &RawPage,
-    body: &[u8],
-    schemas: &Schemas,
-    lookups: &Lookups,
-    options: Options,
-    now: Timestamp,
-    quickly: bool,
-) -> Normalized {
     let Ok(feed) = page.feed.parse::<Feed>() else {
         return refused(body, "feed", "a feed that is known here", problem::text_of(&page.feed));
     };
@@ -144,8 +128,9 @@ fn pass(
         text: simdutf8::basic::from_utf8(body).ok(),
         duplicates: &page.duplicates,
         root: &schema.root,
-        quick: quickly.then(|| Quick::new(schema, lookups)).flatten(),
-        walk: Walk::new(frame, schema, lookups, options, body.len(), &texts),
+        quick: (!options.plainly).then(|| Quick::new(schema, lookups)).flatten(),
+        // Records are about twice as long as the items they come from.
+        walk: Walk::new(frame, schema, lookups, options, buffer::take(2 * body.len()), &texts),
         normalized: Normalized::default(),
     };
     match page::read_items(body, &mut pass) {
@@ -169,10 +154,10 @@ struct Pass<'s, 'a> {
 
 impl<'a> page::Items<'a> for Pass<'_, 'a> {
     /// Nearly every item is an object without faults, and an object ends where its brace is closed.
-    fn read(&mut self, at: usize) -> Option<usize> {
+    fn read(&mut self, at: usize, marks: &Marks) -> Option<usize> {
         let text = self.text?;
         let rest = text.get(at..).filter(|rest| rest.starts_with('{'))?;
-        if let Some(end) = self.quickly(text, at) {
+        if let Some(end) = self.quickly(text, marks, at) {
             return Some(end);
         }
         let (value, length) = json::parse_first(rest).ok()?;
@@ -186,12 +171,12 @@ impl<'a> page::Items<'a> for Pass<'_, 'a> {
 }
 
 impl<'a> Pass<'_, 'a> {
-    fn quickly(&mut self, text: &'a str, at: usize) -> Option<usize> {
+    fn quickly(&mut self, text: &'a str, marks: &Marks, at: usize) -> Option<usize> {
         let index = self.normalized.items;
         if self.duplicates.binary_search(&index).is_ok() {
             return None;
         }
-        let end = self.walk.quick_event(index, self.quick.as_mut()?, text, at)?;
+        let end = self.walk.quick_event(index, self.quick.as_mut()?, text, marks, at)?;
         self.normalized.items += 1;
         Some(end)
     }

@@ -11,7 +11,10 @@ mod scan;
 use std::{borrow::Cow, str};
 
 use self::scan::Scanner;
-use crate::cursor::{self, Cursor};
+use crate::{
+    cursor::{self, Cursor},
+    special::Marks,
+};
 
 /// The most items in one page. The API answers with 1,000 at most; the bound keeps a hostile body from growing the list.
 pub const MAX_ITEMS: usize = 10_000;
@@ -81,12 +84,13 @@ pub enum Error {
 }
 
 /// Who takes in the items of a page, one after the other.
-pub trait Items<'body> {
+pub(crate) trait Items<'body> {
     /// Reads the item that begins at byte `at` of the body and says where it ends; `None` has it stepped over and given to
-    /// [`Items::take`]. For those who read every item anyway: stepping over it first would be half the work again.
+    /// [`Items::take`]. For those who read every item anyway: stepping over it first would be half the work again. `marks` are those
+    /// of the body.
     ///
     /// What does not certainly end there must not be read here, or one broken item would cost the page.
-    fn read(&mut self, at: usize) -> Option<usize>;
+    fn read(&mut self, at: usize, marks: &Marks) -> Option<usize>;
 
     /// Takes an item that was stepped over.
     fn take(&mut self, item: ItemView<'body>);
@@ -100,8 +104,9 @@ pub fn read(body: &[u8]) -> Result<PageView<'_>, Error> {
 }
 
 /// Reads `body` as a page, item by item; the answer is its cursor and `has_more`. After an error, what `items` got counts for nothing.
-pub fn read_items<'body>(body: &'body [u8], items: &mut impl Items<'body>) -> Result<(Cursor, bool), Error> {
-    let mut scanner = Scanner::new(body);
+pub(crate) fn read_items<'body>(body: &'body [u8], items: &mut impl Items<'body>) -> Result<(Cursor, bool), Error> {
+    let marks = Marks::of(body);
+    let mut scanner = Scanner::new(body, &marks);
     if !scanner.take(b'{') {
         return Err(Error::NotAnObject);
     }
@@ -117,7 +122,7 @@ pub fn read_items<'body>(body: &'body [u8], items: &mut impl Items<'body>) -> Re
 }
 
 impl<'body> Items<'body> for Vec<ItemView<'body>> {
-    fn read(&mut self, _at: usize) -> Option<usize> {
+    fn read(&mut self, _at: usize, _marks: &Marks) -> Option<usize> {
         None
     }
 
@@ -137,7 +142,7 @@ impl Fields {
     fn read<'body>(
         &mut self,
         key: &'body [u8],
-        scanner: &mut Scanner<'body>,
+        scanner: &mut Scanner<'body, '_>,
         taker: &mut impl Items<'body>,
     ) -> Result<(), Error> {
         match scan::text(key).as_deref() {
@@ -160,12 +165,12 @@ fn put<T>(slot: &mut Option<T>, field: &'static str, value: T) -> Result<(), Err
     if slot.replace(value).is_some() { Err(Error::Repeated(field)) } else { Ok(()) }
 }
 
-fn cursor(scanner: &mut Scanner<'_>) -> Result<Cursor, Error> {
+fn cursor(scanner: &mut Scanner<'_, '_>) -> Result<Cursor, Error> {
     let text = scan::string(scanner.value()?).and_then(scan::text).ok_or(Error::WrongType("cursor"))?;
     Ok(text.parse()?)
 }
 
-fn has_more(scanner: &mut Scanner<'_>) -> Result<bool, Error> {
+fn has_more(scanner: &mut Scanner<'_, '_>) -> Result<bool, Error> {
     match scanner.value()? {
         b"true" => Ok(true),
         b"false" => Ok(false),
@@ -174,7 +179,7 @@ fn has_more(scanner: &mut Scanner<'_>) -> Result<bool, Error> {
 }
 
 /// `null` is how some servers write an empty list.
-fn items<'body>(scanner: &mut Scanner<'body>, taker: &mut impl Items<'body>) -> Result<(), Error> {
+fn items<'body>(scanner: &mut Scanner<'body, '_>, taker: &mut impl Items<'body>) -> Result<(), Error> {
     if !scanner.take(b'[') {
         return if scanner.value()? == b"null" { Ok(()) } else { Err(Error::WrongType("items")) };
     }
@@ -185,7 +190,7 @@ fn items<'body>(scanner: &mut Scanner<'body>, taker: &mut impl Items<'body>) -> 
             return Err(Error::TooManyItems);
         }
         count += 1;
-        match taker.read(scanner.position()) {
+        match taker.read(scanner.position(), scanner.marks()) {
             Some(end) => scanner.go_on_at(end),
             None => taker.take(item(scanner)?),
         }
@@ -194,7 +199,7 @@ fn items<'body>(scanner: &mut Scanner<'body>, taker: &mut impl Items<'body>) -> 
     Ok(())
 }
 
-fn item<'body>(scanner: &mut Scanner<'body>) -> Result<ItemView<'body>, Error> {
+fn item<'body>(scanner: &mut Scanner<'body, '_>) -> Result<ItemView<'body>, Error> {
     let start = *scanner;
     if let Ok((raw, uuid)) = object(scanner) {
         return Ok(ItemView { raw, uuid: uuid.and_then(scan::text).filter(|uuid| !uuid.is_empty()) });
@@ -205,7 +210,7 @@ fn item<'body>(scanner: &mut Scanner<'body>) -> Result<ItemView<'body>, Error> {
 }
 
 /// One item with the inside of its `uuid`, in the same walk.
-fn object<'body>(scanner: &mut Scanner<'body>) -> Result<(&'body [u8], Option<&'body [u8]>), Error> {
+fn object<'body>(scanner: &mut Scanner<'body, '_>) -> Result<(&'body [u8], Option<&'body [u8]>), Error> {
     let start = scanner.position();
     if !scanner.take(b'{') {
         return Err(Error::Syntax { at: start });

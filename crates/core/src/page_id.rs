@@ -2,7 +2,7 @@
 
 use latchkey_contracts::{
     Chain,
-    page::{ResetCursor, raw_page::Request},
+    page::{Repair, ResetCursor, raw_page::Request},
 };
 
 /// 128 bits as 32 lower-case hex digits: BLAKE3 over chain, request and body, each with its length before it, cut to half. Every byte that
@@ -21,6 +21,12 @@ pub fn page_id(chain: &Chain, request: &Request, body: &[u8]) -> String {
         Request::Reset(ResetCursor { limit, start_unix_nano }) => {
             part(&limit.to_be_bytes());
             part(&start_unix_nano.to_be_bytes());
+        }
+        Request::Repair(Repair { start_unix_nano, end_unix_nano, limit, cursor, .. }) => {
+            part(&start_unix_nano.to_be_bytes());
+            part(&end_unix_nano.to_be_bytes());
+            part(&limit.to_be_bytes());
+            part(cursor.as_bytes());
         }
     }
     part(body);
@@ -46,6 +52,12 @@ mod tests {
             page_id(&acme, &Request::Cursor("d".into()), b"{}"),
             page_id(&acme, &Request::Reset(ResetCursor { limit: 1, start_unix_nano: 0 }), b"{}"),
             page_id(&acme, &cursor, b"{} "),
+            page_id(&acme, &Request::Repair(Repair { end_unix_nano: 1, ..Repair::default() }), b"{}"),
+            page_id(
+                &acme,
+                &Request::Repair(Repair { end_unix_nano: 1, cursor: "c".into(), ..Repair::default() }),
+                b"{}",
+            ),
         ];
         let distinct: std::collections::HashSet<_> = ids.iter().collect();
         assert_eq!(distinct.len(), ids.len());

@@ -6,17 +6,32 @@
 //! **The one contract: a cursor counts only when the page that brought it is stored.** A page is published onto the sequence of the
 //! chain's previous page; every doubt (another fetcher was faster, no answer came) leads back to [`Action::Recover`], which reads what
 //! the stream really holds. Nothing is retried in a loop here: a failure ends the turn, and the next one comes after a pause.
+//!
+//! A chain that cannot go on from its cursor, because the API refuses it or because the pages it brings are too large, is read again from a
+//! point in time: [`Action::LookBack`] finds out which stored events could be recognised, and the page that follows takes the old cursor's
+//! place as any page does, by being stored.
 
+mod failure;
+mod history;
+mod phase;
+mod policy;
 mod position;
+mod recovery;
 mod report;
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use self::recovery::Reset;
 pub use self::{
-    position::{LastPage, Position},
-    report::{History, Outcome, Report, read as read_checkpoint},
+    failure::{CURSOR_REFUSED, Failure, PAGE_TOO_LARGE, TOO_LARGE, over_budget},
+    history::{History, Recovery, Refusal},
+    phase::until_next,
+    policy::Policy,
+    position::{LastPage, Position, recover},
+    recovery::OVERLAP,
+    report::{Circumstances, Off, Outcome, REMOVED, Report, read as read_checkpoint},
 };
 use crate::{backoff::Backoff, cursor::Cursor};
 
@@ -36,27 +51,25 @@ pub const MAX_DISTURBANCES: u32 = 4;
 /// The longest pause a server can impose by Retry-After.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 
+/// Refusals in a row after which a cursor is given up: the second time it is not a hiccup.
+pub const MAX_CURSOR_REFUSALS: u32 = 2;
+
+/// After as much time of rate limits it is the limit of the hour that is used up, not that of the minute.
+const MINUTE_WINDOW: SignedDuration = SignedDuration::from_mins(1);
+
 /// Pause before a chain is taken up again on which somebody else was seen at work.
 const CONTENDED_PAUSE: Duration = Duration::from_secs(5);
-
-/// What does not change during a turn.
-#[derive(Clone, Copy, Debug)]
-pub struct Policy {
-    /// Pause between two polls that reach the feed's end.
-    pub poll_interval: Duration,
-    /// Where a chain begins that has never been polled.
-    pub start: Timestamp,
-    /// Pauses after failures that may heal by themselves.
-    pub transient: Backoff,
-    /// Pauses after failures that need somebody's help.
-    pub permanent: Backoff,
-}
 
 /// What to ask the API for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// From a point in time.
-    From(Timestamp),
+    From {
+        /// That point.
+        start: Timestamp,
+        /// Events per page, of this one and all that follow by its cursor.
+        limit: u32,
+    },
     /// Where a page ended.
     After(Cursor),
 }
@@ -66,7 +79,12 @@ pub enum Request {
 pub enum Action {
     /// Read the chain's last page and last checkpoint: [`Input::Recovered`].
     Recover,
-    /// Ask the API: [`Input::Fetched`] or [`Input::FetchFailed`].
+    /// Look through the stored pages for what could be recognised if it came again: [`Input::LookedBack`].
+    LookBack {
+        /// From which event time on it is wanted.
+        from: Timestamp,
+    },
+    /// Ask the API: [`Input::Fetched`], [`Input::FetchFailed`] or [`Input::Off`].
     Fetch(Request),
     /// Store the fetched page onto the sequence `expected`: [`Input::Published`].
     Publish {
@@ -85,10 +103,17 @@ pub enum Input {
         /// The chain's newest page.
         last_page: Option<LastPage>,
         /// Its position and history by the newest checkpoint.
-        checkpoint: Option<(Position, History)>,
+        checkpoint: Option<Box<(Position, History)>>,
+    },
+    /// Every stored event from this time on would be recognised.
+    LookedBack {
+        /// That time; at or before the wanted one if all went well.
+        covered: Timestamp,
     },
     /// A page came.
     Fetched(Fetched),
+    /// Nothing was asked, on purpose.
+    Off(Off),
     /// No page came.
     FetchFailed(Failure),
     /// What became of the page.
@@ -110,21 +135,8 @@ pub struct Fetched {
     pub items: u32,
     /// How many of them the chain has not stored before.
     pub new_items: u32,
-}
-
-/// Why no page came.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// A stable word for metrics and alerts.
-    pub reason: &'static str,
-    /// The HTTP status; 0 if there was none.
-    pub http_status: u16,
-    /// How long the server asks to wait.
-    pub retry_after: Option<Duration>,
-    /// Whether it may heal by itself.
-    pub transient: bool,
-    /// What the operator should know, free of secrets and personal data.
-    pub detail: String,
+    /// The time of the newest of them, if it can be read.
+    pub newest_event_at: Option<Timestamp>,
 }
 
 /// What became of a published page.
@@ -167,6 +179,8 @@ pub struct Turn {
     jitter: f64,
     position: Position,
     history: History,
+    reset: Option<Reset>,
+    limit: u32,
     held: Option<Fetched>,
     pages: u32,
     empty_pages: u32,
@@ -185,6 +199,8 @@ impl Turn {
             jitter,
             position: Position::default(),
             history: History::default(),
+            reset: None,
+            limit: policy.page_limit,
             held: None,
             pages: 0,
             empty_pages: 0,
@@ -210,6 +226,24 @@ impl Turn {
         self.history.events_total
     }
 
+    /// The time of the newest event that the chain has stored.
+    #[must_use]
+    pub fn newest_event_at(&self) -> Option<Timestamp> {
+        self.history.newest_event_at
+    }
+
+    /// From which event time on the API may repeat what was stored before a recovery; `None`: there is none under way.
+    #[must_use]
+    pub fn recovering_from(&self) -> Option<Timestamp> {
+        self.reset.as_ref().map_or(self.position.recovering_from, |reset| reset.from)
+    }
+
+    /// Recoveries of the chain, with the one that the page asked for next belongs to.
+    #[must_use]
+    pub fn recoveries(&self) -> u32 {
+        self.history.recoveries + u32::from(self.reset.is_some())
+    }
+
     /// The sequence of the chain's newest page as far as the turn knows.
     #[must_use]
     pub fn sequence(&self) -> u64 {
@@ -220,8 +254,10 @@ impl Turn {
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Step {
         match input {
             Input::Recovered { last_page, checkpoint } => self.recovered(last_page, checkpoint, now),
+            Input::LookedBack { covered } => unsettled(self.looked_back(covered)),
             Input::Fetched(page) => unsettled(self.fetched(page, now)),
-            Input::FetchFailed(failure) => unsettled(self.fail(&failure, now)),
+            Input::FetchFailed(failure) => unsettled(self.fetch_failed(&failure, now)),
+            Input::Off(off) => unsettled(self.finish(Outcome::Off(off), self.policy.poll_interval, now)),
             Input::Published(published) => self.published(published, now),
             Input::BusFailed => self.bus_failed(),
         }
@@ -230,19 +266,26 @@ impl Turn {
     fn recovered(
         &mut self,
         last_page: Option<LastPage>,
-        checkpoint: Option<(Position, History)>,
+        checkpoint: Option<Box<(Position, History)>>,
         now: Timestamp,
     ) -> Step {
         let held = self.held.take();
         let stored = match (&held, &last_page) {
-            (Some(held), Some(last)) if held.page_id == last.page_id => Some(last.sequence),
+            // The same page further on is another fetcher's, in a recovery of its own: much may lie between.
+            (Some(held), Some(last))
+                if held.page_id == last.page_id && last.previous_sequence == self.position.sequence =>
+            {
+                Some(last.sequence)
+            }
             _ => None,
         };
         // A page of ours that turned out to be stored needs no second look at the checkpoint: the history continues.
         if let (Some(held), Some(sequence)) = (held.as_ref(), stored) {
             return self.stored(held, sequence, now);
         }
-        (self.position, self.history) = position::recover(last_page, checkpoint);
+        // Whoever was faster may have recovered the chain.
+        self.reset = None;
+        (self.position, self.history) = recover(last_page, checkpoint.map(|checkpoint| *checkpoint));
         Step { settled: held.map(|_| Settled::Dropped), action: self.go_on(now) }
     }
 
@@ -257,11 +300,14 @@ impl Turn {
             return Action::Publish { expected: self.position.sequence };
         }
         // Nothing to store: the cursor may count at once.
+        self.arrived_at(&page, now);
         self.position.cursor = Some(page.cursor);
         self.empty_pages += 1;
         match page.has_more {
             false => self.caught_up(now),
-            true if same_place || repetition || self.empty_pages > MAX_EMPTY_PAGES => self.fail(&no_progress(), now),
+            true if same_place || repetition || self.empty_pages > MAX_EMPTY_PAGES => {
+                self.fail(&failure::no_progress(), now)
+            }
             true => self.go_on(now),
         }
     }
@@ -274,25 +320,47 @@ impl Turn {
             },
             // The page stays held: the stream may hold it already.
             Published::Conflict | Published::Unknown => unsettled(self.disturbed(published, now)),
-            Published::Full => self.dropped(&stream_full(), now),
-            Published::TooLarge => self.dropped(&page_too_large(), now),
+            Published::Full => {
+                let action = self.fail(&failure::stream_full(), now);
+                self.dropped(action)
+            }
+            Published::TooLarge => {
+                let action = self.ask_for_less(&failure::page_too_large(), now);
+                self.dropped(action)
+            }
         }
     }
 
     fn stored(&mut self, page: &Fetched, sequence: u64, now: Timestamp) -> Step {
         self.pages += 1;
         self.disturbances = 0;
-        self.history.progressed();
+        // What a recovery brings again is no progress: an API that refuses every cursor would be asked without a pause.
+        if page.new_items > 0 || self.recovering_from().is_none() {
+            self.history.progressed();
+        }
         self.arrived += u64::from(page.new_items);
-        self.history.stored(page.new_items, now);
-        self.position = Position { sequence, page_id: Some(page.page_id.clone()), cursor: Some(page.cursor.clone()) };
+        self.history.stored(page, now);
+        self.arrived_at(page, now);
+        self.position.sequence = sequence;
+        self.position.page_id = Some(page.page_id.clone());
+        self.position.cursor = Some(page.cursor.clone());
         let action = if page.has_more { self.go_on(now) } else { self.caught_up(now) };
         Step { settled: Some(Settled::Stored(sequence)), action }
     }
 
-    fn dropped(&mut self, failure: &Failure, now: Timestamp) -> Step {
+    /// The cursor counts: a recovery has succeeded with its first page, and is over with the page that has no more behind it.
+    fn arrived_at(&mut self, page: &Fetched, now: Timestamp) {
+        let from = self.recovering_from().filter(|_| page.has_more);
+        self.position.recovering_from = from;
+        if let Some(Reset { from: Some(from), reason }) = self.reset.take() {
+            self.history.recovered(Recovery { at: now, from, reason: reason.into() });
+        }
+        self.history.cursor_refusals = 0;
+    }
+
+    fn dropped(&mut self, action: Action) -> Step {
         self.held = None;
-        Step { settled: Some(Settled::Dropped), action: self.fail(failure, now) }
+        Step { settled: Some(Settled::Dropped), action }
     }
 
     fn disturbed(&mut self, published: Published, now: Timestamp) -> Action {
@@ -303,7 +371,7 @@ impl Turn {
         match published {
             // Somebody else polls this chain; their checkpoints tell how it goes.
             Published::Conflict => self.hand_back(CONTENDED_PAUSE),
-            _ => self.fail(&bus_silent(), now),
+            _ => self.fail(&failure::bus_silent(), now),
         }
     }
 
@@ -321,29 +389,84 @@ impl Turn {
     }
 
     fn fetch(&self) -> Action {
-        Action::Fetch(match &self.position.cursor {
-            Some(cursor) => Request::After(cursor.clone()),
-            None => Request::From(self.policy.start),
-        })
+        let begin = |start| Request::From { start, limit: self.limit };
+        match (&self.reset, &self.position.cursor) {
+            (Some(Reset { from: Some(from), .. }), _) => Action::Fetch(begin(*from)),
+            (Some(Reset { from: None, .. }), _) => {
+                Action::LookBack { from: recovery::wanted(&self.history, self.policy.start) }
+            }
+            (None, Some(cursor)) => Action::Fetch(Request::After(cursor.clone())),
+            (None, None) => Action::Fetch(begin(self.policy.start)),
+        }
+    }
+
+    fn looked_back(&mut self, covered: Timestamp) -> Action {
+        let from = recovery::chosen(&self.history, self.policy.start, covered);
+        if let Some(reset) = &mut self.reset {
+            reset.from = Some(from);
+        }
+        self.fetch()
+    }
+
+    fn fetch_failed(&mut self, failure: &Failure, now: Timestamp) -> Action {
+        if failure.refuses_the_request() && self.continues() {
+            self.history.cursor_refusals += 1;
+            return match self.history.cursor_refusals {
+                ..MAX_CURSOR_REFUSALS => self.fail(&failure::cursor_refused(), now),
+                _ => self.begin_again(CURSOR_REFUSED),
+            };
+        }
+        if failure.is_of_size() { self.ask_for_less(failure, now) } else { self.fail(failure, now) }
+    }
+
+    /// Whether the last request went on from a cursor.
+    fn continues(&self) -> bool {
+        self.reset.is_none() && self.position.cursor.is_some()
+    }
+
+    /// Half as many events per page. A cursor carries its limit, so a smaller one needs another beginning.
+    fn ask_for_less(&mut self, failure: &Failure, now: Timestamp) -> Action {
+        if self.limit <= 1 {
+            return self.fail(failure, now);
+        }
+        self.limit /= 2;
+        if self.continues() { self.begin_again(failure.reason) } else { self.fetch() }
+    }
+
+    fn begin_again(&mut self, reason: &'static str) -> Action {
+        self.reset = Some(Reset { from: None, reason });
+        self.fetch()
     }
 
     fn caught_up(&mut self, now: Timestamp) -> Action {
         self.history.progressed();
+        // When the answer was made is not known; it was not before the turn began.
+        self.history.caught_up_at = Some(self.began_at);
         let outcome = if self.arrived > 0 { Outcome::Active } else { Outcome::Quiet };
         self.finish(outcome, self.policy.poll_interval, now)
     }
 
     fn fail(&mut self, failure: &Failure, now: Timestamp) -> Action {
         self.history.failed();
-        let backoff = if failure.transient { self.policy.transient } else { self.policy.permanent };
-        let pause = backoff.pause(self.history.consecutive_failures, self.jitter);
+        let pause = self.backoff(failure, now).pause(self.history.consecutive_failures, self.jitter);
         let asked = failure.retry_after.unwrap_or_default().min(MAX_RETRY_AFTER);
         self.finish(Outcome::Refused(failure.clone()), pause.max(asked), now)
     }
 
+    fn backoff(&self, failure: &Failure, now: Timestamp) -> Backoff {
+        let limited_for_long = failure.is_rate_limit()
+            && failure.retry_after.is_none()
+            && self.history.refused_for(failure.reason, now) >= MINUTE_WINDOW;
+        match failure.transient {
+            _ if limited_for_long => self.policy.hourly,
+            true => self.policy.transient,
+            false => self.policy.permanent,
+        }
+    }
+
     fn finish(&self, outcome: Outcome, delay: Duration, now: Timestamp) -> Action {
         let mut history = self.history.clone();
-        history.polled(now);
+        history.polled(&outcome, now);
         Action::Finish(Box::new(Report { position: self.position.clone(), history, outcome: Some(outcome), delay }))
     }
 
@@ -355,44 +478,4 @@ impl Turn {
 
 fn unsettled(action: Action) -> Step {
     Step { settled: None, action }
-}
-
-fn no_progress() -> Failure {
-    Failure {
-        reason: "no_progress",
-        http_status: 200,
-        retry_after: None,
-        transient: true,
-        detail: "the API claims there is more and repeats itself; asking again later".into(),
-    }
-}
-
-fn stream_full() -> Failure {
-    Failure {
-        reason: "stream_full",
-        http_status: 0,
-        retry_after: None,
-        transient: true,
-        detail: "stream PAGES is full and evicts nothing unread; raise its limit or let readers catch up".into(),
-    }
-}
-
-fn page_too_large() -> Failure {
-    Failure {
-        reason: "page_too_large",
-        http_status: 0,
-        retry_after: None,
-        transient: false,
-        detail: "a page exceeds max_payload of the NATS server; raise max_payload, 8 MB is enough".into(),
-    }
-}
-
-fn bus_silent() -> Failure {
-    Failure {
-        reason: "bus_unavailable",
-        http_status: 0,
-        retry_after: None,
-        transient: true,
-        detail: "NATS did not answer; the page is fetched again".into(),
-    }
 }

@@ -18,50 +18,58 @@
 use sha2::{Digest, Sha256};
 
 /// A row id: 32 lower-case hex digits.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct RowId(String);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RowId([u8; DIGITS]);
+
+/// Gives the row ids of one source's events of one log type.
+#[derive(Clone, Debug, Default)]
+pub struct RowIds {
+    /// What is the same for all of them.
+    begun: Sha256,
+}
+
+impl RowIds {
+    /// For the events of `source` that are of `log_type`.
+    #[must_use]
+    pub fn new(source: &str, log_type: &str) -> Self {
+        let mut begun = Sha256::new();
+        add(&mut begun, source.as_bytes());
+        add(&mut begun, log_type.as_bytes());
+        Self { begun }
+    }
+
+    /// The row id of the event with this uuid or, where its log type has none, with this compact JSON.
+    #[must_use]
+    pub fn of(&self, event: &[u8]) -> RowId {
+        let mut hash = self.begun.clone();
+        add(&mut hash, event);
+        let hash = hash.finalize();
+        let mut digits = [0; DIGITS];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(hash) {
+            pair[0] = HEX[usize::from(byte >> 4)];
+            pair[1] = HEX[usize::from(byte & 15)];
+        }
+        RowId(digits)
+    }
+}
 
 impl RowId {
-    /// The row id of an event.
-    #[must_use]
-    pub fn new(source: &str, log_type: &str, uuid: &str) -> Self {
-        Self::of_event(source, log_type, uuid.as_bytes())
-    }
-
-    /// The row id of an event without a uuid. `event`: its compact JSON.
-    #[must_use]
-    pub fn of_event(source: &str, log_type: &str, event: &[u8]) -> Self {
-        let mut hash = Sha256::new();
-        for part in [source.as_bytes(), log_type.as_bytes(), event] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        let hash = hash.finalize();
-        let mut digits = String::with_capacity(2 * BYTES);
-        for byte in &hash[..BYTES] {
-            digits.push(HEX[usize::from(byte >> 4)]);
-            digits.push(HEX[usize::from(byte & 15)]);
-        }
-        Self(digits)
-    }
-
     /// The digits.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The digits.
-    #[must_use]
-    pub fn into_string(self) -> String {
-        self.0
+        str::from_utf8(&self.0).expect("hex digits are text")
     }
 }
 
 /// How much of the hash is kept: 128 bits, of which no two of a trillion events share all by chance.
-const BYTES: usize = 16;
+const DIGITS: usize = 32;
 
-const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+fn add(hash: &mut Sha256, part: &[u8]) {
+    hash.update((part.len() as u64).to_be_bytes());
+    hash.update(part);
+}
 
 #[cfg(test)]
 mod tests {
@@ -74,12 +82,12 @@ mod tests {
             ("acme", "OnePassword.SignInAttempt", "56YE2TYN2VFYRLNSHKPW5NVT5E", "349f8db92dd31de2241d0cd81b606c8a"),
             ("acme", "OnePassword.ItemUsage", "é", "14a227ef1d82fbcdee8f6ec013c819ae"),
         ] {
-            assert_eq!(RowId::new(source, log_type, uuid).as_str(), expect);
+            assert_eq!(RowIds::new(source, log_type).of(uuid.as_bytes()).as_str(), expect);
         }
     }
 
     #[test]
     fn the_place_of_a_boundary_matters() {
-        assert_ne!(RowId::new("ab", "c", "d"), RowId::new("a", "bc", "d"));
+        assert_ne!(RowIds::new("ab", "c").of(b"d"), RowIds::new("a", "bc").of(b"d"));
     }
 }

@@ -11,13 +11,15 @@ mod patch;
 mod plan;
 mod source;
 mod validate;
-mod yaml;
+pub(crate) mod yaml;
 
 use std::collections::BTreeMap;
 
+pub(crate) use fault::write_all as write_faults;
 pub use fault::{Error, Fault};
 pub use format::TimeFormat;
 pub(crate) use format::read as read_instant;
+pub(crate) use load::load as compile;
 pub use patch::{Hunk, Patch, patch};
 pub(crate) use plan::{NodeKind, Plan};
 

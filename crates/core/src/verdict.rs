@@ -4,9 +4,15 @@
 //! that nobody polls, or that is refused, says nothing about its source, so it is reported as that and never as a drop-off. And a
 //! source that is silent is silent by the time of its last arrival: event times lie, since clients deliver late.
 
+pub mod adaptive;
+pub mod calendar;
 mod drop_off;
+pub mod lag;
+pub mod outage;
 mod policy;
 mod poll;
+pub mod rejections;
+pub mod risk;
 #[cfg(test)]
 pub(crate) mod samples;
 mod window;
@@ -14,8 +20,10 @@ mod window;
 use jiff::Timestamp;
 
 pub use self::{
-    drop_off::{DropOff, drop_off},
-    policy::{InvalidThreshold, Policy},
+    adaptive::Habit,
+    calendar::{BusinessHours, Calendar, Maintenance},
+    drop_off::{DropOff, drop_off, source_drop_off},
+    policy::{InvalidSilence, Policy, Silence},
     poll::{Poll, Refusal, poll},
     window::{ChainWindow, Outcome, UnknownOutcome},
 };
@@ -29,10 +37,16 @@ pub struct Judgement {
     pub drop_off: DropOff,
 }
 
-/// Judges a chain, having watched it without a gap since `watched_since`.
+/// Judges a chain, having watched it without a gap since `watched_since` and learned its habits, if the policy wants any.
 #[must_use]
-pub fn judge(window: &ChainWindow, watched_since: Timestamp, now: Timestamp, policy: &Policy) -> Judgement {
+pub fn judge(
+    window: &ChainWindow,
+    habit: Option<&Habit>,
+    watched_since: Timestamp,
+    now: Timestamp,
+    policy: &Policy,
+) -> Judgement {
     let poll = poll(window, watched_since, now);
-    let drop_off = drop_off(window, &poll, now, policy);
+    let drop_off = drop_off(window, habit, &poll, now, policy);
     Judgement { poll, drop_off }
 }

@@ -1,30 +1,38 @@
 //! The polling machine in a small world: an API, a stream that refuses wrong expectations, fetchers that crash.
 //!
 //! The world delays, loses and repeats as the real one does: acknowledgements vanish, publishes arrive after their time-out, another
-//! fetcher works on the same chain, retention removes old pages. Whatever happens, the stored pages hold every event once, in order.
+//! fetcher works on the same chain, retention removes old pages, cursors are refused for ever. Whatever happens, the stored pages hold
+//! every event once.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use latchkey_core::{
     backoff::Backoff,
+    cursor::Cursor,
     polling::{
-        Action, Failure, Fetched, History, Input, LastPage, Outcome, Policy, Position, Published, Report, Request,
-        Settled, Turn,
+        Action, CURSOR_REFUSED, Failure, Fetched, History, Input, LastPage, Off, Outcome, PAGE_TOO_LARGE, Policy,
+        Position, Published, Refusal, Report, Request, Settled, TOO_LARGE, Turn,
     },
 };
 use proptest::prelude::*;
 
-const PAGE_SIZE: usize = 3;
+const PAGE_SIZE: u32 = 3;
 
 #[derive(Clone, Debug)]
 struct Page {
     id: String,
-    cursor: usize,
-    events: std::ops::Range<usize>,
+    /// The sequence that it was published onto.
+    previous: u64,
+    cursor: Cursor,
+    /// Those that are not marked as stored before.
+    events: Vec<usize>,
     total: u64,
+    newest: Option<Timestamp>,
+    recovering_from: Option<Timestamp>,
+    recoveries: u32,
 }
 
 #[derive(Default)]
@@ -37,6 +45,8 @@ struct World {
     checkpoint: Option<(Position, History)>,
     /// Publishes without an answer that may still arrive, with what they expect.
     in_flight: Vec<(Page, u64)>,
+    /// Cursors of older generations are refused for ever.
+    generation: usize,
 }
 
 /// One fetcher in the middle of a turn.
@@ -45,6 +55,9 @@ struct Running {
     action: Action,
     held: Option<Page>,
     steps: usize,
+    /// What it asked for since the last progress.
+    asked: Vec<Request>,
+    began_at: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,20 +80,31 @@ enum Luck {
     Growth,
     /// Retention removes the pages, where none is newer than the checkpoint.
     Expiry,
+    /// The page is too large for the bus.
+    TooLarge,
+    /// The API refuses all cursors that it has given out so far.
+    Poison,
 }
 
 fn luck() -> impl Strategy<Value = Luck> {
-    use Luck::{AnswerLost, ApiFails, Arrival, BusFails, Crash, Expiry, Full, Good, Growth, Late, Lost};
+    use Luck::{
+        AnswerLost, ApiFails, Arrival, BusFails, Crash, Expiry, Full, Good, Growth, Late, Lost, Poison, TooLarge,
+    };
     prop_oneof![
         8 => Just(Good),
         2 => Just(Arrival),
         2 => Just(Growth),
         1 => prop::sample::select(vec![AnswerLost, Late, Lost]),
-        1 => prop::sample::select(vec![ApiFails, BusFails, Full, Crash, Expiry]),
+        1 => prop::sample::select(vec![ApiFails, BusFails, Full, Crash, Expiry, TooLarge, Poison]),
     ]
 }
 
 impl World {
+    /// All events that exist have happened.
+    fn now(&self) -> Timestamp {
+        time_of(self.events)
+    }
+
     /// The subject's last sequence, as the server sees it: 0 if retention has removed everything.
     fn last(&self) -> usize {
         if self.stored.len() > self.expired { self.stored.len() } else { 0 }
@@ -108,30 +132,69 @@ impl World {
         }
     }
 
-    fn fetch(&self, request: &Request, total: u64) -> (Page, Fetched) {
-        let from: usize = match request {
-            Request::From(_) => 0,
-            Request::After(cursor) => cursor.as_str().parse().unwrap(),
+    fn fetch(&self, request: &Request, turn: &Turn) -> Result<(Page, Fetched), Failure> {
+        let (from, size) = match request {
+            Request::From { start, limit } => {
+                let from = (0..self.events).find(|event| time_of(*event) >= *start).unwrap_or(self.events);
+                (from, usize::try_from(*limit).unwrap())
+            }
+            Request::After(cursor) => {
+                let parts: Vec<usize> = cursor.as_str().split(' ').map(|part| part.parse().unwrap()).collect();
+                if parts[0] < self.generation {
+                    return Err(bad_request());
+                }
+                (parts[1], parts[2])
+            }
         };
-        let to = (from + PAGE_SIZE).min(self.events);
+        let to = (from + size).min(self.events);
         let has_more = to < self.events;
         let items = u32::try_from(to - from).unwrap();
+        // During a recovery the fetcher recognises what is stored from the chosen time on; else the API does not repeat.
+        let known: BTreeSet<usize> = match turn.recovering_from() {
+            Some(start) => {
+                let seen = usize::try_from(turn.sequence()).unwrap().max(self.expired);
+                let events = self.stored[..seen].iter().flat_map(|page| page.events.clone());
+                events.filter(|event| time_of(*event) >= start).collect()
+            }
+            None => BTreeSet::new(),
+        };
+        let events: Vec<usize> = (from..to).filter(|event| !known.contains(event)).collect();
+        let newest = (from..to).map(time_of).max();
+        let new_items = u32::try_from(events.len()).unwrap();
         // The same request and the same answer give the same id.
-        let page_id = format!("{from}..{to} {has_more}");
-        let page = Page { id: page_id.clone(), cursor: to, events: from..to, total: total + u64::from(items) };
-        (page, Fetched { page_id, cursor: cursor(to), has_more, items, new_items: items })
+        let page_id = format!("{request:?} {from}..{to} {has_more}");
+        let page = Page {
+            id: page_id.clone(),
+            previous: turn.sequence(),
+            cursor: cursor(self.generation, to, size),
+            events,
+            total: turn.events_total() + u64::from(new_items),
+            newest: turn.newest_event_at().max(newest),
+            recovering_from: turn.recovering_from().filter(|_| has_more),
+            recoveries: turn.recoveries(),
+        };
+        let cursor = page.cursor.clone();
+        Ok((page, Fetched { page_id, cursor, has_more, items, new_items, newest_event_at: newest }))
+    }
+
+    fn unmarked(&self) -> impl Iterator<Item = usize> {
+        self.stored.iter().flat_map(|page| page.events.clone())
     }
 
     fn recovered(&self) -> Input {
         let last_page = self.stored[self.expired..].last().map(|page| LastPage {
             sequence: self.stored.len() as u64,
+            previous_sequence: page.previous,
             page_id: page.id.clone(),
-            cursor: cursor(page.cursor),
-            fetched_at: now(),
+            cursor: page.cursor.clone(),
+            fetched_at: self.now(),
             has_news: !page.events.is_empty(),
             events_total: page.total,
+            newest_event_at: page.newest,
+            recovering_from: page.recovering_from,
+            recoveries: page.recoveries,
         });
-        Input::Recovered { last_page, checkpoint: self.checkpoint.clone() }
+        Input::Recovered { last_page, checkpoint: self.checkpoint.clone().map(Box::new) }
     }
 
     fn publish_with(&mut self, luck: Luck, page: Page, expected: u64) -> Published {
@@ -146,6 +209,7 @@ impl World {
             }
             Luck::Lost => Published::Unknown,
             Luck::Full => Published::Full,
+            Luck::TooLarge => Published::TooLarge,
             _ => self.publish(page, expected),
         }
     }
@@ -153,8 +217,9 @@ impl World {
     /// One step of a fetcher, which begins a turn if it has none. A crash or the turn's end leaves it without one.
     fn step(&mut self, fetcher: &mut Option<Running>, luck: Luck) {
         let running = fetcher.get_or_insert_with(|| {
-            let (turn, action) = Turn::begin(policy(), 0.5, now());
-            Running { turn, action, held: None, steps: 0 }
+            let began_at = self.now();
+            let (turn, action) = Turn::begin(policy(), 0.5, began_at);
+            Running { turn, action, held: None, steps: 0, asked: Vec::new(), began_at }
         });
         running.steps += 1;
         assert!(running.steps < 2_000, "a turn has a bound");
@@ -162,36 +227,49 @@ impl World {
             Luck::Crash => return *fetcher = None,
             Luck::Arrival => self.arrive(),
             Luck::Growth => self.events += 1,
+            Luck::Poison => self.generation += 1,
             _ => {}
+        }
+        if let Action::Fetch(request) = &running.action {
+            assert!(!running.asked.contains(request), "no request is made twice without progress between");
+            running.asked.push(request.clone());
         }
         let input = match (&running.action, luck) {
             (Action::Finish(report), _) => {
                 self.finish(report);
                 return *fetcher = None;
             }
-            (Action::Recover | Action::Publish { .. }, Luck::BusFails) => Input::BusFailed,
+            (Action::Recover | Action::LookBack { .. } | Action::Publish { .. }, Luck::BusFails) => Input::BusFailed,
             (Action::Recover, _) => self.recovered(),
             (Action::Fetch(_), Luck::ApiFails) => Input::FetchFailed(failure()),
-            (Action::Fetch(request), _) => {
-                let (page, fetched) = self.fetch(request, running.turn.events_total());
-                running.held = Some(page);
-                Input::Fetched(fetched)
-            }
+            // Retention leaves more than the overlap.
+            (Action::LookBack { from }, _) => Input::LookedBack { covered: *from },
+            (Action::Fetch(request), _) => match self.fetch(request, &running.turn) {
+                Ok((page, fetched)) => {
+                    running.held = Some(page);
+                    Input::Fetched(fetched)
+                }
+                Err(failure) => Input::FetchFailed(failure),
+            },
             (Action::Publish { expected }, luck) => {
                 let page = running.held.clone().expect("only a fetched page is published");
                 Input::Published(self.publish_with(luck, page, *expected))
             }
         };
         let published = matches!(input, Input::Published(_));
-        let step = running.turn.handle(input, now());
+        let step = running.turn.handle(input, running.began_at);
         if let Some(Settled::Stored(sequence)) = step.settled {
             let page = running.held.take().expect("only a held page settles");
             let there = &self.stored[usize::try_from(sequence).unwrap() - 1];
             assert_eq!(there.id, page.id, "the receipt is true");
         }
         if let (Action::Fetch(Request::After(after)), true) = (&step.action, published) {
-            let stored = self.stored.iter().any(|page| cursor(page.cursor) == *after);
+            let stored = self.stored.iter().any(|page| page.cursor == *after);
             assert!(stored, "a cursor counts only after its page is stored");
+        }
+        // A conflict or a missing answer is no progress of ours, and yet the world has changed: the position is read anew.
+        if published || step.action == Action::Recover {
+            running.asked.clear();
         }
         running.action = step.action;
     }
@@ -206,8 +284,17 @@ impl World {
     }
 }
 
-fn cursor(position: usize) -> latchkey_core::cursor::Cursor {
-    position.to_string().parse().unwrap()
+fn cursor(generation: usize, position: usize, limit: usize) -> Cursor {
+    format!("{generation} {position} {limit}").parse().unwrap()
+}
+
+/// One event every three hours, so that the overlap of a recovery holds a few pages of them.
+fn time_of(event: usize) -> Timestamp {
+    start() + SignedDuration::from_hours(3 * i64::try_from(event).unwrap())
+}
+
+fn start() -> Timestamp {
+    now() - SignedDuration::from_hours(24 * 100)
 }
 
 fn now() -> Timestamp {
@@ -216,7 +303,15 @@ fn now() -> Timestamp {
 
 fn policy() -> Policy {
     let backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(5)).unwrap();
-    Policy { poll_interval: Duration::from_mins(1), start: now(), transient: backoff, permanent: backoff }
+    let hourly = Backoff::new(Duration::from_mins(5), Duration::from_mins(15)).unwrap();
+    Policy {
+        poll_interval: Duration::from_mins(1),
+        start: start(),
+        transient: backoff,
+        permanent: backoff,
+        hourly,
+        page_limit: PAGE_SIZE,
+    }
 }
 
 fn failure() -> Failure {
@@ -228,7 +323,7 @@ proptest! {
 
     /// Two fetchers work on the chain, step by step in any order.
     #[test]
-    fn every_event_is_stored_once_and_in_order(
+    fn every_event_is_stored_once(
         initial in 0_usize..20,
         steps in prop::collection::vec((0_usize..2, luck()), 0..300),
     ) {
@@ -245,13 +340,15 @@ proptest! {
         while !world.in_flight.is_empty() {
             world.arrive();
         }
-        for mut fetcher in fetchers.into_iter().chain([None, None]) {
+        // A cursor may have to be refused twice before the chain begins again.
+        for mut fetcher in fetchers.into_iter().chain([None, None, None]) {
             world.step(&mut fetcher, Luck::Good);
             while fetcher.is_some() {
                 world.step(&mut fetcher, Luck::Good);
             }
         }
-        let stored: Vec<usize> = world.stored.iter().flat_map(|page| page.events.clone()).collect();
+        let stored: Vec<usize> = world.unmarked().collect::<BTreeSet<_>>().into_iter().collect();
+        prop_assert_eq!(world.unmarked().count(), stored.len(), "nothing is stored twice");
         prop_assert_eq!(stored, (0..world.events).collect::<Vec<_>>());
         let total = world.stored.last().map_or(0, |page| page.total);
         prop_assert_eq!(total, world.events as u64);
@@ -260,9 +357,11 @@ proptest! {
 
     /// Whatever the API and the bus answer, a turn ends soon.
     #[test]
-    fn every_sequence_of_answers_ends(answers in prop::collection::vec((0_u8..8, any::<bool>(), 0_u32..4), 1..400)) {
+    fn every_sequence_of_answers_ends(answers in prop::collection::vec((0_u8..8, any::<bool>(), 0_u32..4), 1..400), refusals in 0_u32..3) {
         let (mut turn, mut action) = Turn::begin(policy(), 0.0, now());
         let mut alike = 0;
+        let history = History { cursor_refusals: refusals, ..History::default() };
+        let checkpoint = Some((Position { cursor: "old".parse().ok(), ..Position::default() }, history));
         for (step, (kind, has_more, items)) in answers.into_iter().cycle().enumerate() {
             prop_assert!(step < 1_000, "no end");
             let input = match &action {
@@ -272,7 +371,11 @@ proptest! {
                     break;
                 }
                 Action::Recover if kind == 0 => Input::BusFailed,
-                Action::Recover => Input::Recovered { last_page: None, checkpoint: None },
+                Action::Recover => Input::Recovered { last_page: None, checkpoint: checkpoint.clone().map(Box::new) },
+                Action::LookBack { from } => Input::LookedBack { covered: *from },
+                Action::Fetch(_) if kind == 6 && items == 0 => Input::Off(Off::OutOfScope),
+                Action::Fetch(_) if kind == 6 => Input::FetchFailed(bad_request()),
+                Action::Fetch(_) if kind == 7 => Input::FetchFailed(Failure { reason: TOO_LARGE, ..failure() }),
                 Action::Fetch(_) if kind == 1 => Input::FetchFailed(failure()),
                 // The API stands still: the same cursor for ever.
                 Action::Fetch(_) => Input::Fetched(Fetched {
@@ -281,6 +384,7 @@ proptest! {
                     has_more,
                     items,
                     new_items: items.saturating_sub(1),
+                    newest_event_at: None,
                 }),
                 Action::Publish { .. } => Input::Published(match kind {
                     2 => Published::Conflict,
@@ -298,22 +402,37 @@ proptest! {
     }
 }
 
+fn bad_request() -> Failure {
+    Failure { reason: "bad_request", http_status: 400, transient: false, ..failure() }
+}
+
 fn after_page_seven() -> Turn {
     let (mut turn, _) = Turn::begin(policy(), 0.0, now());
     let last_page = LastPage {
         sequence: 7,
+        previous_sequence: 0,
         page_id: "seven".into(),
         cursor: "a".parse().unwrap(),
         fetched_at: now(),
         has_news: true,
         events_total: 7,
+        newest_event_at: None,
+        recovering_from: None,
+        recoveries: 0,
     };
     turn.handle(Input::Recovered { last_page: Some(last_page), checkpoint: None }, now());
     turn
 }
 
 fn page(cursor: &str, has_more: bool, items: u32) -> Fetched {
-    Fetched { page_id: "eight".into(), cursor: cursor.parse().unwrap(), has_more, items, new_items: items }
+    Fetched {
+        page_id: "eight".into(),
+        cursor: cursor.parse().unwrap(),
+        has_more,
+        items,
+        new_items: items,
+        newest_event_at: None,
+    }
 }
 
 /// The refusal that a page leads to, if it leads to one.
@@ -331,6 +450,30 @@ fn refusal(page: Fetched) -> Option<&'static str> {
 fn a_page_with_items_is_published_onto_its_predecessor() {
     let step = after_page_seven().handle(Input::Fetched(page("b", true, 3)), now());
     assert_eq!(step.action, Action::Publish { expected: 7 });
+}
+
+/// Two fetchers in recoveries of the same chain ask the same and get the same; between their places the chain may have grown.
+#[test]
+fn the_same_page_further_on_is_somebody_elses() {
+    let mut turn = after_page_seven();
+    turn.handle(Input::Fetched(page("b", true, 3)), now());
+    turn.handle(Input::Published(Published::Conflict), now());
+    let stored = |sequence, previous_sequence| LastPage {
+        sequence,
+        previous_sequence,
+        page_id: "eight".into(),
+        cursor: "b".parse().unwrap(),
+        fetched_at: now(),
+        has_news: true,
+        events_total: 20,
+        newest_event_at: None,
+        recovering_from: None,
+        recoveries: 0,
+    };
+    let ours = turn.clone().handle(Input::Recovered { last_page: Some(stored(8, 7)), checkpoint: None }, now());
+    assert_eq!(ours.settled, Some(Settled::Stored(8)));
+    let theirs = turn.handle(Input::Recovered { last_page: Some(stored(9, 8)), checkpoint: None }, now());
+    assert_eq!((theirs.settled, turn.events_total()), (Some(Settled::Dropped), 20));
 }
 
 #[test]
@@ -353,7 +496,7 @@ fn a_page_that_is_never_stored_is_asked_for_less_and_less_often() {
     let mut checkpoint = None;
     for _ in 0..4 {
         let (mut turn, _) = Turn::begin(policy(), 1.0, now());
-        turn.handle(Input::Recovered { last_page: None, checkpoint: checkpoint.take() }, now());
+        turn.handle(Input::Recovered { last_page: None, checkpoint: checkpoint.take().map(Box::new) }, now());
         turn.handle(Input::Fetched(page("b", true, 3)), now());
         let step = turn.handle(Input::Published(Published::Full), now());
         let Action::Finish(report) = step.action else { panic!("the turn goes on") };
@@ -398,4 +541,205 @@ fn an_uncertain_position_never_becomes_a_checkpoint() {
     let Action::Finish(report) = turn.handle(Input::BusFailed, now()).action else { panic!("the turn goes on") };
     assert_eq!(report.outcome, None);
     assert!(report.delay > Duration::ZERO);
+}
+
+/// What the turns of a chain lead to: the requests made, and each turn's word and pause.
+fn turns(checkpoint: (Position, History), answers: &mut dyn FnMut(&Request) -> Input, count: usize) -> Vec<String> {
+    let (mut checkpoint, mut told) = (checkpoint, Vec::new());
+    for _ in 0..count {
+        let (mut turn, mut action) = Turn::begin(policy(), 1.0, now());
+        loop {
+            let input = match &action {
+                Action::Recover => Input::Recovered { last_page: None, checkpoint: Some(Box::new(checkpoint.clone())) },
+                Action::LookBack { from } => Input::LookedBack { covered: *from },
+                Action::Publish { expected } => Input::Published(Published::Stored(expected + 1)),
+                Action::Fetch(request) => {
+                    told.push(match request {
+                        Request::After(cursor) => format!("after {cursor}"),
+                        Request::From { start, limit } => format!("{limit} from {:#}", now().duration_since(*start)),
+                    });
+                    answers(request)
+                }
+                Action::Finish(report) => {
+                    let word = report.outcome.as_ref().and_then(Outcome::reason).unwrap_or("fine");
+                    told.push(format!("{word}, {} s", report.delay.as_secs()));
+                    checkpoint = (report.position.clone(), report.history.clone());
+                    break;
+                }
+            };
+            action = turn.handle(input, now()).action;
+        }
+    }
+    told
+}
+
+/// Stood at the feed's end an hour ago.
+fn an_hour_ago() -> (Position, History) {
+    let caught_up_at = Some(now() - SignedDuration::from_hours(1));
+    (Position { cursor: "old".parse().ok(), ..Position::default() }, History { caught_up_at, ..History::default() })
+}
+
+#[test]
+fn a_cursor_that_is_refused_once_is_used_again() {
+    let mut answers = [Input::FetchFailed(bad_request()), Input::Fetched(page("old", false, 0))].into_iter();
+    let told = turns(an_hour_ago(), &mut |_| answers.next().unwrap(), 2);
+    assert_eq!(told, ["after old", "cursor_refused, 1 s", "after old", "fine, 60 s"]);
+}
+
+#[test]
+fn a_cursor_that_is_refused_twice_is_given_up() {
+    let told = turns(
+        an_hour_ago(),
+        &mut |request| match request {
+            Request::After(cursor) if cursor.as_str() == "old" => Input::FetchFailed(bad_request()),
+            Request::After(_) => Input::Fetched(page("newer", false, 1)),
+            Request::From { .. } => Input::Fetched(page("new", true, 3)),
+        },
+        3,
+    );
+    let expect = ["after old", "cursor_refused, 1 s", "after old", "3 from 27h", "after new", "fine, 60 s"];
+    assert_eq!(told, [&expect[..], &["after newer", "fine, 60 s"]].concat());
+}
+
+#[test]
+fn a_recovery_leaves_a_trace_for_the_operator() {
+    let history = History { cursor_refusals: 1, ..an_hour_ago().1 };
+    let (mut turn, _) = Turn::begin(policy(), 0.0, now());
+    turn.handle(Input::Recovered { last_page: None, checkpoint: Some(Box::new((an_hour_ago().0, history))) }, now());
+    turn.handle(Input::FetchFailed(bad_request()), now());
+    let from = now() - SignedDuration::from_hours(27);
+    let step = turn.handle(Input::LookedBack { covered: from }, now());
+    assert_eq!(step.action, Action::Fetch(Request::From { start: from, limit: PAGE_SIZE }));
+    assert_eq!((turn.recovering_from(), turn.recoveries()), (Some(from), 1));
+    turn.handle(Input::Fetched(page("new", true, 3)), now());
+    turn.handle(Input::Published(Published::Stored(8)), now());
+    // More pages of the overlap follow.
+    assert_eq!(turn.recovering_from(), Some(from));
+    let Action::Finish(report) = turn.handle(Input::Fetched(page("newer", false, 0)), now()).action else {
+        panic!("the turn goes on")
+    };
+    assert_eq!(report.position.recovering_from, None);
+    let recovery = report.history.last_recovery.unwrap();
+    assert_eq!((recovery.at, recovery.from, recovery.reason.as_str()), (now(), from, CURSOR_REFUSED));
+    assert_eq!((report.history.recoveries, report.history.cursor_refusals), (1, 0));
+}
+
+#[test]
+fn a_reset_that_is_refused_as_well_is_an_ordinary_refusal() {
+    let told = turns(an_hour_ago(), &mut |_| Input::FetchFailed(bad_request()), 4);
+    let expect = [
+        "after old",
+        "cursor_refused, 1 s",
+        "after old",
+        "3 from 27h",
+        "bad_request, 2 s",
+        "after old",
+        "3 from 27h",
+        "bad_request, 4 s",
+        "after old",
+        "3 from 27h",
+        "bad_request, 8 s",
+    ];
+    assert_eq!(told, expect);
+}
+
+#[test]
+fn an_api_that_refuses_every_cursor_is_asked_less_and_less_often() {
+    let mut answers = 0;
+    let told = turns(
+        an_hour_ago(),
+        &mut |request| match request {
+            Request::After(_) => Input::FetchFailed(bad_request()),
+            Request::From { .. } => {
+                answers += 1;
+                let page_id = format!("page {answers}");
+                Input::Fetched(Fetched { page_id, new_items: 0, ..page(&format!("new {answers}"), true, 3) })
+            }
+        },
+        6,
+    );
+    let pauses: Vec<_> = told.iter().filter(|word| word.ends_with(" s")).map(String::as_str).collect();
+    let refused = |seconds: u32| format!("{CURSOR_REFUSED}, {seconds} s");
+    assert_eq!(pauses, [1, 2, 4, 8, 16, 32].map(refused));
+}
+
+#[test]
+fn pages_that_are_too_large_are_asked_for_smaller() {
+    let told = turns(
+        an_hour_ago(),
+        &mut |request| match request {
+            Request::From { limit: 1, .. } => Input::Fetched(page("new", false, 1)),
+            _ => Input::FetchFailed(Failure { reason: TOO_LARGE, http_status: 0, ..failure() }),
+        },
+        1,
+    );
+    assert_eq!(told, ["after old", "1 from 27h", "fine, 60 s"]);
+}
+
+#[test]
+fn a_single_event_that_is_too_large_is_a_named_halt() {
+    let (mut turn, _) = Turn::begin(policy(), 1.0, now());
+    turn.handle(Input::Recovered { last_page: None, checkpoint: None }, now());
+    for limit in [1, 0] {
+        turn.handle(Input::Fetched(page("b", true, 3)), now());
+        let step = turn.handle(Input::Published(Published::TooLarge), now());
+        assert_eq!(step.settled, Some(Settled::Dropped));
+        match (limit, step.action) {
+            (1, action) => assert_eq!(action, Action::Fetch(Request::From { start: start(), limit })),
+            (_, Action::Finish(report)) => {
+                assert_eq!(report.outcome.unwrap().reason(), Some(PAGE_TOO_LARGE));
+                assert_eq!(report.position.cursor, None);
+            }
+            (_, action) => panic!("{action:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_minute_of_rate_limits_means_the_hours_limit() {
+    let limited = Failure { reason: "rate_limited", http_status: 429, ..failure() };
+    let pause = |since: i64, reason: &str, retry_after: Option<u64>| {
+        let since = now() - SignedDuration::from_secs(since);
+        let refusal = Some(Refusal { reason: reason.into(), since });
+        let history = History { consecutive_failures: 1, refusal, ..History::default() };
+        let (mut turn, _) = Turn::begin(policy(), 1.0, now());
+        turn.handle(
+            Input::Recovered { last_page: None, checkpoint: Some(Box::new((Position::default(), history))) },
+            now(),
+        );
+        let retry_after = retry_after.map(Duration::from_secs);
+        let step = turn.handle(Input::FetchFailed(Failure { retry_after, ..limited.clone() }), now());
+        let Action::Finish(report) = step.action else { panic!("the turn goes on") };
+        assert_eq!(report.history.refusal.unwrap().since == since, reason == "rate_limited");
+        report.delay.as_secs()
+    };
+    assert_eq!(pause(59, "rate_limited", None), 2);
+    assert_eq!(pause(60, "rate_limited", None), 600);
+    assert_eq!(pause(600, "server_error", None), 2);
+    // The server knows better.
+    assert_eq!(pause(600, "rate_limited", Some(7)), 7);
+}
+
+#[test]
+fn a_feed_out_of_scope_is_off_and_keeps_its_place() {
+    let (mut turn, _) = Turn::begin(policy(), 1.0, now());
+    turn.handle(Input::Recovered { last_page: None, checkpoint: Some(Box::new(an_hour_ago())) }, now());
+    let Action::Finish(report) = turn.handle(Input::Off(Off::OutOfScope), now()).action else {
+        panic!("the turn goes on")
+    };
+    assert_eq!((report.outcome, report.position), (Some(Outcome::Off(Off::OutOfScope)), an_hour_ago().0));
+    assert_eq!(report.delay, policy().poll_interval);
+}
+
+#[test]
+fn a_clock_that_jumps_neither_ends_nor_endangers_a_turn_for_long() {
+    for jump in [-10_000_000, 10_000_000] {
+        let mut turn = after_page_seven();
+        let later = now() + SignedDuration::from_secs(jump);
+        turn.handle(Input::Fetched(page("b", true, 3)), later);
+        let step = turn.handle(Input::Published(Published::Stored(8)), later);
+        assert_eq!(step.settled, Some(Settled::Stored(8)));
+        let goes_on = matches!(step.action, Action::Fetch(Request::After(_)));
+        assert_eq!(goes_on, jump < 0, "{:?}", step.action);
+    }
 }

@@ -15,7 +15,7 @@ use bytes::{Bytes, BytesMut};
 use latchkey_contracts::Feed;
 use reqwest::{
     StatusCode, Url,
-    header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue},
+    header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue},
     redirect,
 };
 
@@ -55,8 +55,12 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     http: reqwest::Client,
     endpoint: Endpoint,
+    authorization: HeaderValue,
     max_body: usize,
 }
+
+/// For introspection, which nothing waits for that could not do without.
+const INTROSPECTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Client {
     /// Sets a client up. Sends nothing yet.
@@ -67,7 +71,6 @@ impl Client {
     pub fn new(endpoint: Endpoint, token: Token, options: ClientOptions) -> Result<Self, Error> {
         let mut builder = reqwest::Client::builder()
             .user_agent(options.user_agent)
-            .default_headers(headers(&token)?)
             .https_only(!endpoint.is_explicit())
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -78,7 +81,23 @@ impl Client {
             builder = builder.no_proxy();
         }
         let http = tls::configure(builder, &endpoint, options.ca_pem.as_deref())?.build().map_err(failure::of_setup)?;
-        Ok(Self(Arc::new(Inner { http, endpoint, max_body: options.max_body })))
+        let authorization = authorization(&token)?;
+        Ok(Self(Arc::new(Inner { http, endpoint, authorization, max_body: options.max_body })))
+    }
+
+    /// The same client with another token: its address and its connections stay. Whether the token may go there is for the caller to
+    /// make sure, by [`Endpoint::for_token`].
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the client takes the token over: no copy is left with the caller"
+    )]
+    pub fn with_token(&self, token: Token) -> Result<Self, Error> {
+        Ok(Self(Arc::new(Inner {
+            http: self.0.http.clone(),
+            endpoint: self.0.endpoint.clone(),
+            authorization: authorization(&token)?,
+            max_body: self.0.max_body,
+        })))
     }
 
     /// The address requests go to.
@@ -98,10 +117,11 @@ impl Client {
     /// Asks what the token may read.
     pub async fn introspect(&self) -> Result<Introspection, Error> {
         let url: Url = self.0.endpoint.url(request::INTROSPECT);
-        Introspection::read(&self.send(self.0.http.get(url)).await?.body)
+        Introspection::read(&self.send(self.0.http.get(url).timeout(INTROSPECTION_TIMEOUT)).await?.body)
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Response, Error> {
+        let request = request.header(AUTHORIZATION, self.0.authorization.clone());
         let answer = request.send().await.map_err(|error| failure::of_request(&error))?;
         if answer.status() != StatusCode::OK {
             return Err(failure::of_status(answer.status(), answer.headers()));
@@ -131,9 +151,9 @@ impl fmt::Debug for Client {
     }
 }
 
-fn headers(token: &Token) -> Result<HeaderMap, Error> {
+fn authorization(token: &Token) -> Result<HeaderValue, Error> {
     let mut authorization = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
         .map_err(|_| Error::Setup { reason: "the token does not fit into an HTTP header".into() })?;
     authorization.set_sensitive(true);
-    Ok(HeaderMap::from_iter([(AUTHORIZATION, authorization)]))
+    Ok(authorization)
 }

@@ -1,16 +1,20 @@
 //! One account of the stand-in: how it is configured, and what the server keeps for it.
 
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+};
 
 use jiff::Timestamp;
 
 use crate::{
     dataset::{Company, Profile},
-    fault::{Fault, Faults},
+    fault::Standing,
     feed::Feed,
     limits::{Limiter, RateLimits},
+    live::{Arrivals, Live},
     random::{mix, number_of},
-    selection::Repeats,
+    selection::{Reach, Repeats},
     series::Series,
     store::Store,
 };
@@ -44,6 +48,8 @@ pub struct AccountConfig {
     pub repeat_rate: f64,
     /// Rate limits; none by default.
     pub rate_limits: Option<RateLimits>,
+    /// Events that arrive while the simulator runs, on top of the profile; none by default.
+    pub live: Option<Live>,
 }
 
 impl AccountConfig {
@@ -61,6 +67,7 @@ impl AccountConfig {
             managed: false,
             repeat_rate: 0.0,
             rate_limits: None,
+            live: None,
         }
     }
 
@@ -73,7 +80,7 @@ impl AccountConfig {
         if !(0.0..=1.0).contains(&self.repeat_rate) {
             return Some("the repeat rate must be 0 to 1");
         }
-        self.profile.broken_bound()
+        self.live.and_then(|live| live.broken_bound()).or_else(|| self.profile.broken_bound())
     }
 
     /// The company behind this account, under the simulator's seed.
@@ -94,32 +101,43 @@ pub(crate) struct Account {
     pub(crate) seed: u64,
     pub(crate) uuid: String,
     /// Founded when needed: ten thousand empty accounts shall not hold ten thousand companies.
-    company: OnceLock<Company>,
+    company: OnceLock<Arc<Company>>,
     stores: [Mutex<Store>; 3],
     limiter: Mutex<Limiter>,
-    faults: Mutex<Faults>,
+    standing: Mutex<Standing>,
+    rejected: Mutex<RejectedCursors>,
 }
 
+/// Fingerprints of cursors that are refused for ever, oldest first.
+#[derive(Debug, Default)]
+struct RejectedCursors(VecDeque<u64>);
+
+/// Rejected cursors remembered for each account; older ones are forgotten.
+const MAX_REJECTED: usize = 1000;
+
 impl Account {
-    pub(crate) fn open(config: AccountConfig, seed: u64) -> Self {
+    pub(crate) fn open(config: AccountConfig, seed: u64, now: Timestamp) -> Self {
         let own_seed = config.own_seed(seed);
         let company = OnceLock::new();
-        let found = || company.get_or_init(|| config.company(seed));
+        let found = || company.get_or_init(|| Arc::new(config.company(seed)));
         let stores = Feed::ALL.map(|feed| {
             let series = match &config.profile {
                 Profile::Empty => Series::default(),
                 profile => Series::new(profile.bulk(feed, found()), profile.stored(feed, found())),
             };
-            let repeats = Repeats { rate: config.repeat_rate, seed: mix(own_seed ^ u64::from(feed.code())) };
-            Mutex::new(Store::new(series, repeats))
+            let seed = mix(own_seed ^ u64::from(feed.code()));
+            let repeats = Repeats { rate: config.repeat_rate, reach: Reach::Anywhere, seed };
+            let arrivals = config.live.map(|live| Arrivals::new(live, Arc::clone(found()), feed, now));
+            Mutex::new(Store::new(series, arrivals, repeats, now))
         });
         let limiter = Mutex::new(Limiter::new(config.rate_limits));
         let uuid = Company::account_uuid_of(own_seed);
-        Self { config, seed: own_seed, uuid, company, stores, limiter, faults: Mutex::default() }
+        let (standing, rejected) = (Mutex::default(), Mutex::default());
+        Self { config, seed: own_seed, uuid, company, stores, limiter, standing, rejected }
     }
 
     pub(crate) fn company(&self) -> &Company {
-        self.company.get_or_init(|| Company::found(self.seed, self.config.managed))
+        self.company.get_or_init(|| Arc::new(Company::found(self.seed, self.config.managed)))
     }
 
     /// Identifies the account in cursors.
@@ -140,12 +158,22 @@ impl Account {
         lock(&self.limiter)
     }
 
-    pub(crate) fn fault(&self, feed: Option<Feed>) -> Fault {
-        lock(&self.faults).of(feed)
+    pub(crate) fn standing(&self) -> MutexGuard<'_, Standing> {
+        lock(&self.standing)
     }
 
-    pub(crate) fn set_fault(&self, feed: Option<Feed>, fault: Fault) {
-        lock(&self.faults).set(feed, fault);
+    /// Refuses a cursor for ever.
+    pub(crate) fn reject_cursor(&self, cursor: &str) {
+        let mut rejected = lock(&self.rejected);
+        if rejected.0.len() == MAX_REJECTED {
+            rejected.0.pop_front();
+        }
+        rejected.0.push_back(number_of(cursor));
+    }
+
+    pub(crate) fn rejects(&self, cursor: &str) -> bool {
+        let rejected = lock(&self.rejected);
+        !rejected.0.is_empty() && rejected.0.contains(&number_of(cursor))
     }
 }
 
@@ -160,7 +188,7 @@ mod tests {
 
     #[test]
     fn an_account_has_the_uuid_of_its_company() {
-        let account = Account::open(AccountConfig::new("acme", Profile::Empty), 7);
+        let account = Account::open(AccountConfig::new("acme", Profile::Empty), 7, Timestamp::UNIX_EPOCH);
         assert_eq!(account.uuid, account.company().account_uuid);
     }
 

@@ -28,10 +28,25 @@ pub(crate) struct Window {
     pub(crate) start: Timestamp,
     /// First moment outside; a cursor born with it is bounded for ever.
     pub(crate) end: Option<Timestamp>,
+    pub(crate) axis: Axis,
+}
+
+/// Which of an event's two moments a window looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Axis {
+    /// When it happened: versions 1 and 2.
+    Event,
+    /// When the server had it: version 3.
+    Arrival,
 }
 
 impl Window {
-    pub(crate) fn holds(&self, at: Timestamp) -> bool {
+    /// Whether an event with these two moments is inside.
+    pub(crate) fn holds(&self, timestamp: Timestamp, arrival: Timestamp) -> bool {
+        let at = match self.axis {
+            Axis::Event => timestamp,
+            Axis::Arrival => arrival,
+        };
         at >= self.start && self.end.is_none_or(|end| at < end)
     }
 }
@@ -62,6 +77,9 @@ const PADDING: usize = 150 - PAYLOAD - SEAL;
 const SEAL: usize = 32;
 const LENGTH: usize = PAYLOAD + PADDING + SEAL;
 const LAYOUT: u8 = 1;
+/// Flags of a window.
+const BOUNDED: u8 = 1;
+const ARRIVAL: u8 = 2;
 
 /// Seals and opens cursors.
 #[derive(Clone)]
@@ -82,7 +100,7 @@ impl Sealer {
         bytes.push(cursor.feed);
         bytes.extend(cursor.limit.to_be_bytes());
         put_moment(&mut bytes, cursor.window.start);
-        bytes.push(u8::from(cursor.window.end.is_some()));
+        bytes.push(u8::from(cursor.window.end.is_some()) | (ARRIVAL * u8::from(cursor.window.axis == Axis::Arrival)));
         put_moment(&mut bytes, cursor.window.end.unwrap_or(Timestamp::UNIX_EPOCH));
         put_moment(&mut bytes, cursor.position.arrival);
         bytes.extend(cursor.position.seen.to_be_bytes());
@@ -125,7 +143,9 @@ fn read(reader: &mut Reader<'_>) -> Option<Cursor> {
     let [feed] = reader.take()?;
     let limit = u16::from_be_bytes(reader.take()?);
     let start = reader.moment()?;
-    let bounded = reader.take()? == [1];
+    let [flags] = reader.take()?;
+    let bounded = flags & BOUNDED != 0;
+    let axis = if flags & ARRIVAL == 0 { Axis::Event } else { Axis::Arrival };
     let end = reader.moment()?;
     let arrival = reader.moment()?;
     let seen = u64::from_be_bytes(reader.take()?);
@@ -133,7 +153,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Cursor> {
         account,
         feed,
         limit,
-        window: Window { start, end: bounded.then_some(end) },
+        window: Window { start, end: bounded.then_some(end), axis },
         position: Position { arrival, seen },
     })
 }
@@ -164,7 +184,7 @@ mod tests {
             account: 17,
             feed: 2,
             limit: 1000,
-            window: Window { start: at("2026-01-01T00:00:00.123456789Z"), end: end.map(at) },
+            window: Window { start: at("2026-01-01T00:00:00.123456789Z"), end: end.map(at), axis: Axis::Event },
             position: Position { arrival: at("1969-06-01T00:00:00.000000009Z"), seen: 3 },
         }
     }
@@ -177,6 +197,9 @@ mod tests {
             assert_eq!(text.len(), 200);
             assert_eq!(sealer.open(&text), Ok(cursor(end)));
         }
+        let arrival = Window { axis: Axis::Arrival, ..cursor(None).window };
+        let arrival = Cursor { window: arrival, ..cursor(None) };
+        assert_eq!(sealer.open(&sealer.seal(&arrival)), Ok(arrival));
         let start = Cursor { position: Position::START, ..cursor(None) };
         assert_eq!(sealer.open(&sealer.seal(&start)), Ok(start));
     }

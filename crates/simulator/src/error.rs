@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::tls;
+use crate::{fault::PlanError, tls};
 
 /// An error of the simulator's own interface. None is worth retrying as it stands.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,15 @@ pub enum Error {
     /// The certificate cannot be made.
     #[error(transparent)]
     Tls(#[from] tls::Error),
+    /// An account has been issued [`MAX_TOKENS`](crate::MAX_TOKENS).
+    #[error("an account is issued 1,000 tokens at most")]
+    TooManyTokens,
+    /// A fault breaks a bound.
+    #[error("fault: {0}")]
+    Fault(&'static str),
+    /// A plan of faults is refused.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     /// A new event is not a JSON object with a uuid and an RFC 3339 timestamp.
     #[error("not an event: a JSON object with a text `uuid` and an RFC 3339 `timestamp` is needed")]
     NotAnEvent,

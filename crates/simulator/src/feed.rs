@@ -5,8 +5,11 @@
 
 use std::{fmt, str::FromStr};
 
+use serde::{Deserialize, Serialize};
+
 /// One event stream of an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Feed {
     /// Attempts to sign in, successful or not.
     SignInAttempts,
@@ -76,30 +79,34 @@ impl FromStr for Feed {
 #[error("not a feed: expected sign_in_attempts, item_usages or audit_events")]
 pub struct UnknownFeed;
 
-/// A version of the Events API: version 2 carries fields that version 1 lacks.
+/// A version of the Events API: version 2 carries fields that version 1 lacks, version 3 (beta) is asked in another way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Version {
     V1,
     V2,
+    V3,
 }
 
 impl Version {
-    pub(crate) const ALL: [Self; 2] = [Self::V1, Self::V2];
+    pub(crate) const ALL: [Self; 3] = [Self::V1, Self::V2, Self::V3];
 
-    /// Path of a feed's pages.
-    pub(crate) fn page_path(self, feed: Feed) -> String {
+    /// Path of a feed's pages, if this version has the feed.
+    pub(crate) fn page_path(self, feed: Feed) -> Option<String> {
         let version = match self {
             Self::V1 => "v1",
             Self::V2 => "v2",
+            Self::V3 if feed == Feed::AuditEvents => "v3",
+            Self::V3 => return None,
         };
-        format!("/api/{version}/{}", feed.endpoint())
+        Some(format!("/api/{version}/{}", feed.endpoint()))
     }
 
-    /// Path of the introspection, which has no version number in version 1.
-    pub(crate) const fn introspect_path(self) -> &'static str {
+    /// Path of the introspection, which has no version number in version 1 and does not exist in version 3.
+    pub(crate) const fn introspect_path(self) -> Option<&'static str> {
         match self {
-            Self::V1 => "/api/auth/introspect",
-            Self::V2 => "/api/v2/auth/introspect",
+            Self::V1 => Some("/api/auth/introspect"),
+            Self::V2 => Some("/api/v2/auth/introspect"),
+            Self::V3 => None,
         }
     }
 }
@@ -113,6 +120,7 @@ mod tests {
         for feed in Feed::ALL {
             assert_eq!(feed.as_str().parse(), Ok(feed));
             assert_eq!(Feed::ALL[feed.index()], feed);
+            assert_eq!(serde_json::to_string(&feed).unwrap(), format!("\"{feed}\""));
         }
         assert_eq!("signinattempts".parse::<Feed>(), Err(UnknownFeed));
     }

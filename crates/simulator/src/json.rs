@@ -5,7 +5,9 @@
 
 use std::{fmt::Write as _, ops::Range};
 
-use crate::feed::Version;
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+
+use crate::{feed::Version, random::Random};
 
 /// How characters beyond ASCII are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +42,7 @@ impl Rendered {
     pub(crate) fn write(&self, version: Version, out: &mut Vec<u8>) {
         let bytes = self.text.as_bytes();
         match version {
-            Version::V2 => out.extend_from_slice(bytes),
+            Version::V2 | Version::V3 => out.extend_from_slice(bytes),
             Version::V1 => {
                 let mut from = 0;
                 for cut in &self.only_v2 {
@@ -170,6 +172,30 @@ fn escape(out: &mut String, character: char) {
     }
 }
 
+/// Widens the object that ends `out` and begins at `start` to a length, by a field of text that does not compress.
+pub(crate) fn widen(out: &mut Vec<u8>, start: usize, length: usize, seed: u64) {
+    const FRONT: &[u8] = br#","padding":""#;
+    const BACK: &[u8] = br#""}"#;
+    let fits = (out.len() - start + FRONT.len() + BACK.len() - 1).checked_sub(length).is_none();
+    if !fits || out.last() != Some(&b'}') {
+        return;
+    }
+    out.pop();
+    out.extend_from_slice(FRONT);
+    let mut left = start + length - BACK.len() - out.len();
+    let mut random = Random::of(&[PADDING, seed]);
+    while left > 0 {
+        let letters = BASE64_URL_SAFE_NO_PAD.encode(random.next().to_be_bytes());
+        let taken = left.min(letters.len());
+        out.extend_from_slice(&letters.as_bytes()[..taken]);
+        left -= taken;
+    }
+    out.extend_from_slice(BACK);
+}
+
+/// Keeps the letters of paddings apart from other draws.
+const PADDING: u64 = 3;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,6 +233,18 @@ mod tests {
             for version in Version::ALL {
                 serde_json::from_str::<serde_json::Value>(&show(&event, version)).unwrap();
             }
+        }
+    }
+
+    #[test]
+    fn a_widened_object_has_the_length_asked_for_and_loses_nothing() {
+        let object = br#"{"uuid":"A"}"#;
+        for length in [0, 12, 25, 26, 27, 5000] {
+            let mut out = [&b"["[..], object].concat();
+            widen(&mut out, 1, length, 9);
+            let value: serde_json::Value = serde_json::from_slice(&out[1..]).unwrap();
+            assert_eq!(value["uuid"], "A");
+            assert_eq!(out.len() - 1, if length > 25 { length } else { object.len() }, "{length}");
         }
     }
 

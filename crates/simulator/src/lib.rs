@@ -1,8 +1,9 @@
 //! A stand-in for 1Password's Events API, for tests of any collector.
 //!
-//! It serves invented events of invented companies over HTTP and HTTPS as the real API does (versions 1 and 2, bearer
-//! tokens, reset and continuing cursors, late arrivals, repeated events) and keeps a ledger of what it served, so that a
-//! test can compare what a collector delivered with what exists. It depends on no collector: run the binary beside any.
+//! It serves invented events of invented companies over HTTP and HTTPS as the real API does (versions 1, 2 and 3, bearer
+//! tokens, reset and continuing cursors, late arrivals, repeated events), misbehaves as a [`Plan`] says, and keeps a ledger of
+//! what it served, so that a test can compare what a collector delivered with what exists. It depends on no collector: run
+//! the binary beside any. `docs/simulator.md` is its page for users.
 //!
 //! ```
 //! use latchkey_simulator::{AccountConfig, Feed, Profile, Simulator};
@@ -26,6 +27,7 @@
 
 mod account;
 pub mod clock;
+mod compare;
 mod cursor;
 mod dataset;
 mod error;
@@ -36,6 +38,7 @@ mod instant;
 mod json;
 mod ledger;
 mod limits;
+mod live;
 mod random;
 mod selection;
 mod series;
@@ -49,14 +52,18 @@ mod world;
 
 pub use self::{
     account::{AccountConfig, MAX_NAME_LENGTH},
+    compare::{Comparison, MAX_NAMED, Named},
     dataset::{Lookups, MAX_BULK_EVENTS, MAX_FACTOR, MAX_WEEKS, Profile},
     error::Error,
     event::NewEvent,
-    fault::Fault,
+    fault::{
+        BadItem, Fault, MAX_BODY_BYTES, MAX_ITEM_BYTES, MAX_PIECES, MAX_RULES, Plan, PlanError, RetryAfter, Rule, When,
+    },
     feed::{Feed, UnknownFeed},
-    ledger::{DatasetEntry, LedgerEntry, MAX_REQUESTS_KEPT, RequestRecord},
-    limits::RateLimits,
+    ledger::{DatasetEntry, LedgerEntry, MAX_REQUESTS_KEPT, RequestKind, RequestRecord},
+    limits::{RateLimits, Spent},
+    live::{Live, MAX_LATENESS, MAX_LIVE_EVENTS, MAX_LIVE_RATE},
     server::MAX_CONNECTIONS,
     simulator::{Builder, MAX_ACCOUNTS, Simulator, lookups},
-    world::Clock,
+    world::{Clock, MAX_TOKENS},
 };

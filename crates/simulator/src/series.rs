@@ -59,6 +59,14 @@ impl Series {
         }
     }
 
+    /// The event itself, unless it is computed.
+    pub(crate) fn stored(&self, index: usize) -> Option<&Event> {
+        match self.at(index) {
+            Place::Computed(_) => None,
+            Place::Stored(event) => Some(event),
+        }
+    }
+
     /// How many events have arrived by this moment.
     pub(crate) fn arrived(&self, by: Timestamp) -> usize {
         self.partition(|arrival| arrival <= by)

@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{
@@ -17,7 +18,7 @@ use crate::{
     dataset::{self, Event, Lookups},
     error::Error,
     event::NewEvent,
-    fault::Fault,
+    fault::{Fault, Plan},
     feed::Feed,
     ledger::{DatasetEntry, LedgerEntry, RequestRecord},
     server, tls,
@@ -36,6 +37,7 @@ pub struct Builder {
     tls_listen: SocketAddr,
     tls_names: Vec<String>,
     clock: Clock,
+    plan: Plan,
 }
 
 /// A running simulator. Dropping it stops it.
@@ -84,12 +86,20 @@ impl Builder {
         self
     }
 
+    /// What goes wrong from the start; nothing by default.
+    pub fn plan(mut self, plan: Plan) -> Self {
+        self.plan = plan;
+        self
+    }
+
     /// Makes the data and starts to serve, on the current tokio runtime.
     pub async fn start(self) -> Result<Simulator, Error> {
         self.check()?;
         let identity = tls::identity(&self.tls_names)?;
-        let accounts = self.accounts.into_iter().map(|config| Account::open(config, self.seed)).collect();
+        let now = (self.clock)();
+        let accounts = self.accounts.into_iter().map(|config| Account::open(config, self.seed, now)).collect();
         let world = Arc::new(World::new(accounts, self.seed, identity.ca_pem, self.clock));
+        world.set_plan(self.plan);
 
         let plain = TcpListener::bind(self.listen).await.map_err(Error::Bind)?;
         let secure = TcpListener::bind(self.tls_listen).await.map_err(Error::Bind)?;
@@ -105,6 +115,7 @@ impl Builder {
     }
 
     fn check(&self) -> Result<(), Error> {
+        self.plan.check()?;
         if self.accounts.len() > MAX_ACCOUNTS {
             return Err(Error::TooManyAccounts);
         }
@@ -132,6 +143,7 @@ impl Simulator {
             tls_listen: loopback,
             tls_names: Vec::new(),
             clock: Arc::new(crate::clock::now),
+            plan: Plan::default(),
         }
     }
 
@@ -160,7 +172,13 @@ impl Simulator {
 
     /// Hands out a further token for these feeds, which becomes the current one; earlier tokens stay good.
     pub fn issue_token(&self, account: &str, features: &[Feed]) -> Result<String, Error> {
-        Ok(self.world.issue(self.find(account)?, features.to_vec()))
+        let account = self.find(account)?;
+        self.world.issue(account, features.to_vec(), self.world.accounts()[account].config.expires_at)
+    }
+
+    /// The same for a token that expires, and says so in its `exp` claim.
+    pub fn issue_token_until(&self, account: &str, features: &[Feed], expires_at: Timestamp) -> Result<String, Error> {
+        self.world.issue(self.find(account)?, features.to_vec(), Some(expires_at))
     }
 
     /// Makes all tokens of the account worthless, at once.
@@ -181,10 +199,27 @@ impl Simulator {
     }
 
     /// Sets how one feed's requests fail, or those of every endpoint of the account. Lasts until it is set again;
-    /// [`Fault::None`] ends it.
+    /// [`Fault::None`] ends it. A [`Plan`] is the way to faults that come and go.
     pub fn set_fault(&self, account: &str, feed: Option<Feed>, fault: Fault) -> Result<(), Error> {
-        self.account(account)?.set_fault(feed, fault);
+        let account = self.account(account)?;
+        if let Some(bound) = fault.broken_bound() {
+            return Err(Error::Fault(bound));
+        }
+        account.standing().set(feed, fault);
         Ok(())
+    }
+
+    /// Replaces the plan of faults; its counts and times begin anew. An empty plan ends all faults but the standing ones.
+    pub fn set_plan(&self, plan: Plan) -> Result<(), Error> {
+        plan.check()?;
+        self.world.set_plan(plan);
+        Ok(())
+    }
+
+    /// The plan of faults in use.
+    #[must_use]
+    pub fn plan(&self) -> Plan {
+        self.world.plan()
     }
 
     /// Adds events to a feed. One whose arrival lies in the future becomes visible when the clock reaches it; no event
@@ -201,7 +236,7 @@ impl Simulator {
         let now = self.world.now();
         let account = self.account(account)?;
         let mut store = account.store(feed);
-        let events: Vec<Event> = dataset::sample(feed, account.company(), now, count, SAMPLES ^ store.len() as u64);
+        let events: Vec<Event> = dataset::sample(feed, account.company(), now, count, SAMPLES ^ store.len(now) as u64);
         let uuids = events.iter().map(|event| event.uuid.to_string()).collect();
         store.append(events, now);
         Ok(uuids)

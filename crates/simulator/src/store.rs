@@ -3,14 +3,20 @@
 //! Pages and ledger share one lock, so the ledger counts exactly what pages showed. A page is assembled by copying rendered
 //! events, which takes a fraction of a millisecond; the lock is never held across anything that waits.
 
-use jiff::Timestamp;
+use std::{collections::BTreeSet, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     cursor::Cursor,
     dataset::Event,
+    fault::{PageFaults, Shape},
     feed::Version,
-    ledger::{DatasetEntry, LedgerEntry},
-    selection::{Repeats, Selection, select},
+    json::widen,
+    ledger::{Count, DatasetEntry, LedgerEntry},
+    live::Arrivals,
+    random::{Random, share},
+    selection::{Choice, Reach, Repeats, Selection, select},
     series::Series,
 };
 
@@ -19,10 +25,25 @@ use crate::{
 pub(crate) struct Store {
     series: Series,
     /// How often each event was served, by index.
-    served: Vec<u32>,
+    served: Vec<Count>,
+    opened: Timestamp,
+    /// What still arrives by itself.
+    arrivals: Option<Arrivals>,
+    /// Indexes of events that a fault has moved behind later ones, where they lie once more.
+    moved: BTreeSet<usize>,
     /// The most events that were ever visible, in case the clock steps back.
     seen: usize,
     repeats: Repeats,
+    last: Option<Step>,
+}
+
+/// How a chain came from one cursor to the next: what it takes to show a page again.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    from: Cursor,
+    to: Cursor,
+    fresh: bool,
+    visible: usize,
 }
 
 /// A page before it is spelt out: what it holds and where the client then stands.
@@ -31,6 +52,7 @@ pub(crate) struct Page {
     pub(crate) cursor: Cursor,
     /// The page is full, so there may be more. As in the real API an empty page may follow.
     pub(crate) has_more: bool,
+    faults: PageFaults,
 }
 
 impl Page {
@@ -38,39 +60,81 @@ impl Page {
     pub(crate) fn len(&self) -> usize {
         self.selection.indexes.len()
     }
+
+    pub(crate) fn shape(&self) -> Shape {
+        self.faults.shape
+    }
+
+    /// Which events the page counts as served when it was.
+    pub(crate) fn into_indexes(self) -> Vec<usize> {
+        self.selection.indexes
+    }
 }
 
 impl Store {
-    pub(crate) fn new(series: Series, repeats: Repeats) -> Self {
-        let served = vec![0; series.len()];
-        Self { series, served, seen: 0, repeats }
+    pub(crate) fn new(series: Series, arrivals: Option<Arrivals>, repeats: Repeats, opened: Timestamp) -> Self {
+        let served = vec![Count::default(); series.len()];
+        Self { series, served, opened, arrivals, moved: BTreeSet::new(), seen: 0, repeats, last: None }
     }
 
-    /// The page a fresh cursor starts with. Its empty answer moves the cursor to the end, so that later requests need not
-    /// look through the past again.
-    pub(crate) fn first_page(&mut self, cursor: &Cursor, now: Timestamp) -> Page {
-        self.page(cursor, now, true)
+    /// The page a cursor leads to. If the cursor is `fresh`, an empty answer moves it to the end, so that later requests need
+    /// not look through the past again; an empty page after a cursor that a client sent back returns that cursor.
+    pub(crate) fn page(&mut self, cursor: &Cursor, fresh: bool, faults: PageFaults, now: Timestamp) -> Page {
+        let visible = self.visible(now);
+        let step = Step { from: *cursor, to: *cursor, fresh, visible };
+        let asked_again = faults.shape == Shape::SameAgain && !fresh;
+        let again = self.last.filter(|last| asked_again && last.to == *cursor);
+        let mut page = self.follow(again.unwrap_or(step), faults);
+        match faults.shape {
+            Shape::Empty => {
+                page.selection.indexes.clear();
+                (page.cursor, page.has_more) = (*cursor, true);
+            }
+            Shape::NullItems => page.cursor = *cursor,
+            Shape::RepeatedCursor if page.len() > 0 => (page.cursor, page.has_more) = (*cursor, true),
+            Shape::Whole | Shape::SameAgain if again.is_none() && page.len() > 0 => {
+                self.last = Some(Step { to: page.cursor, ..step });
+            }
+            Shape::Whole | Shape::RepeatedCursor | Shape::SameAgain | Shape::NoHasMore | Shape::NoCursor => {}
+        }
+        if let Some((share, by)) = faults.late {
+            self.hold_back(&mut page, share, by, now);
+        }
+        if faults.skipped > 0.0 {
+            let drawn = |index: usize| share(Random::of(&[SKIPPED, self.repeats.seed, index as u64]).next());
+            page.selection.indexes.retain(|index| drawn(*index) >= faults.skipped);
+        }
+        if faults.shuffled {
+            Random::of(&[SHUFFLE, self.repeats.seed, page.selection.next as u64]).shuffle(&mut page.selection.indexes);
+        }
+        page
     }
 
-    /// The page after a cursor that a client sent back; an empty page returns the same cursor.
-    pub(crate) fn next_page(&mut self, cursor: &Cursor, now: Timestamp) -> Page {
-        self.page(cursor, now, false)
-    }
-
-    /// Appends the page's events, separated by commas.
+    /// Appends the page's items, separated by commas.
     pub(crate) fn write(&self, page: &Page, version: Version, out: &mut Vec<u8>) {
-        for (number, index) in page.selection.indexes.iter().enumerate() {
+        let indexes = &page.selection.indexes;
+        for (number, index) in indexes.iter().enumerate() {
             if number > 0 {
                 out.push(b',');
             }
+            let start = out.len();
             self.series.write(*index, version, out);
+            if page.faults.item_bytes > 0 {
+                widen(out, start, page.faults.item_bytes, *index as u64);
+            }
+            if let Some(item) = page.faults.bad_item.filter(|_| number == indexes.len() / 2) {
+                out.push(b',');
+                out.extend_from_slice(item.json().as_bytes());
+            }
         }
     }
 
-    /// Counts the page's events as served.
-    pub(crate) fn count(&mut self, page: &Page) {
-        for index in &page.selection.indexes {
-            self.served[*index] = self.served[*index].saturating_add(1);
+    /// Counts events as served.
+    pub(crate) fn count(&mut self, indexes: &[usize], now: Timestamp) {
+        let seconds = (now.as_second() - self.opened.as_second()).max(0);
+        let second = u32::try_from(seconds).unwrap_or(u32::MAX);
+        for index in indexes {
+            self.served[*index].add(second);
         }
     }
 
@@ -78,20 +142,18 @@ impl Store {
     pub(crate) fn append(&mut self, events: Vec<Event>, now: Timestamp) {
         for event in events {
             let fixed = self.visible(now);
-            let index = self.series.insert(event, fixed);
-            self.served.insert(index, 0);
+            self.insert(event, fixed);
         }
     }
 
     /// Served events from index `from` on, at most `most` of them, and the index after the last one looked at.
     pub(crate) fn ledger(&self, from: usize, most: usize) -> (Vec<LedgerEntry>, usize) {
         let until = self.series.len().min(from.saturating_add(most));
-        let entry =
-            |index: usize| LedgerEntry { uuid: self.series.uuid(index).into_owned(), served: self.served[index] };
-        ((from..until).filter(|index| self.served[*index] > 0).map(entry).collect(), until)
+        let entry = |index: usize| self.served[index].entry(self.series.uuid(index).into_owned(), self.opened);
+        ((from..until).filter(|index| self.served[*index].times > 0).map(entry).collect(), until)
     }
 
-    /// All events from index `from` on, at most `most` of them, and the index after the last.
+    /// All events from index `from` on, at most `most` of them, and the index after the last one looked at.
     pub(crate) fn dataset(&mut self, from: usize, most: usize, now: Timestamp) -> (Vec<DatasetEntry>, usize) {
         let visible = self.visible(now);
         let until = self.series.len().min(from.saturating_add(most));
@@ -100,28 +162,70 @@ impl Store {
             timestamp: self.series.timestamp(index),
             arrival: self.series.arrival(index),
             visible: index < visible,
+            served: self.served[index].times,
         };
-        ((from..until).map(entry).collect(), until)
+        ((from..until).filter(|index| !self.moved.contains(index)).map(entry).collect(), until)
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// Events of the feed, visible or not.
+    pub(crate) fn len(&mut self, now: Timestamp) -> usize {
+        self.visible(now);
         self.series.len()
     }
 
-    fn page(&mut self, cursor: &Cursor, now: Timestamp, fresh: bool) -> Page {
-        let visible = self.visible(now);
+    fn follow(&self, step: Step, faults: PageFaults) -> Page {
+        let Step { from: mut cursor, fresh, visible, .. } = step;
+        // A bad item takes a place on the page.
+        let limit = (usize::from(cursor.limit) - usize::from(faults.bad_item.is_some())).max(1);
+        let repeats = match faults.doubled {
+            None => self.repeats,
+            Some((rate, across)) => {
+                Repeats { rate, reach: if across { Reach::Earlier } else { Reach::Page }, seed: self.repeats.seed }
+            }
+        };
         let from = self.series.index(cursor.position);
-        let limit = usize::from(cursor.limit);
-        let selection = select(&self.series, from, visible, limit, &cursor.window, self.repeats);
-        let mut cursor = *cursor;
+        let choice = Choice { series: &self.series, moved: &self.moved, from, visible, window: &cursor.window };
+        let selection = select(choice, limit, repeats);
         if fresh || !selection.indexes.is_empty() {
             cursor.position = self.series.position(selection.next);
         }
-        Page { has_more: selection.indexes.len() == limit, selection, cursor }
+        Page { has_more: selection.indexes.len() == limit, selection, cursor, faults }
     }
 
+    /// Takes a share of the page's events off the page and lets them arrive later.
+    fn hold_back(&mut self, page: &mut Page, share_late: f64, by: Duration, now: Timestamp) {
+        let later = SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX);
+        let arrival = now.saturating_add(later).expect("a duration without calendar units always applies");
+        let mut late = Vec::new();
+        let distinct: BTreeSet<usize> = page.selection.indexes.iter().copied().collect();
+        for index in distinct {
+            let drawn = share(Random::of(&[LATE, self.repeats.seed, index as u64]).next()) < share_late;
+            let unseen = self.served[index].times == 0;
+            if let Some(event) = self.series.stored(index).filter(|_| drawn && unseen) {
+                late.push(event.clone().arriving(arrival));
+                self.moved.insert(index);
+            }
+        }
+        page.selection.indexes.retain(|index| !self.moved.contains(index));
+        self.append(late, now);
+    }
+
+    fn insert(&mut self, event: Event, fixed: usize) {
+        let index = self.series.insert(event, fixed);
+        self.served.insert(index, Count::default());
+    }
+
+    /// How many events clients may see.
     fn visible(&mut self, now: Timestamp) -> usize {
+        for event in self.arrivals.as_mut().map_or_else(Vec::new, |arrivals| arrivals.due(now)) {
+            self.insert(event, self.seen);
+        }
         self.seen = self.seen.max(self.series.arrived(now));
         self.seen
     }
 }
+
+/// Keep the draws of these purposes apart from those of repeats.
+const SHUFFLE: u64 = 1;
+const LATE: u64 = 2;
+const SKIPPED: u64 = 3;

@@ -8,11 +8,14 @@ use std::{
 use jiff::Timestamp;
 
 use crate::{
-    account::{Account, lock},
+    account::{Account, AccountConfig, lock},
     cursor::Sealer,
+    error::Error,
+    fault::{Active, Asked, Effects, Fault, Plan},
     feed::Feed,
     ledger::{RequestLog, RequestRecord},
     random::Random,
+    server::Served,
     token::{self, Grant},
 };
 
@@ -24,6 +27,7 @@ pub(crate) struct World {
     accounts: Vec<Account>,
     tokens: RwLock<Tokens>,
     requests: Mutex<RequestLog>,
+    plan: Mutex<Active>,
     pub(crate) sealer: Sealer,
     pub(crate) ca_pem: String,
     clock: Clock,
@@ -43,12 +47,14 @@ impl World {
             accounts,
             tokens: RwLock::new(Tokens { grants: HashMap::new(), issued }),
             requests: Mutex::default(),
+            plan: Mutex::new(Active::new(Plan::default(), clock())),
             sealer: Sealer::new(seed),
             ca_pem,
             clock,
         };
         for (index, account) in world.accounts.iter().enumerate() {
-            world.issue(index, account.config.features.clone());
+            let AccountConfig { features, expires_at, .. } = &account.config;
+            world.issue(index, features.clone(), *expires_at).expect("the first token is not too many");
         }
         world
     }
@@ -67,22 +73,25 @@ impl World {
     }
 
     /// Hands out a further token, which becomes the current one; earlier tokens stay good.
-    pub(crate) fn issue(&self, account: usize, features: Vec<Feed>) -> String {
+    pub(crate) fn issue(
+        &self,
+        account: usize,
+        features: Vec<Feed>,
+        expires_at: Option<Timestamp>,
+    ) -> Result<String, Error> {
         let Account { config, seed, .. } = &self.accounts[account];
         let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
-        let number = tokens.issued[account].len() as u64;
-        let mut random = Random::of(&[*seed, TOKENS, number]);
-        let grant = Grant {
-            account,
-            features,
-            issued_at: config.issued_at,
-            expires_at: config.expires_at,
-            id: token::new_id(&mut random),
-        };
+        let number = tokens.issued[account].len();
+        if number >= MAX_TOKENS {
+            return Err(Error::TooManyTokens);
+        }
+        let mut random = Random::of(&[*seed, TOKENS, number as u64]);
+        let grant =
+            Grant { account, features, issued_at: config.issued_at, expires_at, id: token::new_id(&mut random) };
         let token = token::spell(&grant, &config.audience, self.accounts[account].named_uuid(), &mut random);
         tokens.grants.insert(token.clone(), grant);
         tokens.issued[account].push(token.clone());
-        token
+        Ok(token)
     }
 
     /// The account's current token, good or not.
@@ -123,6 +132,31 @@ impl World {
         tokens.grants.get(&token).map(|grant| grant.features.clone()).unwrap_or_default()
     }
 
+    /// Takes another plan into use, whose schedules begin at this moment.
+    pub(crate) fn set_plan(&self, plan: Plan) {
+        *lock(&self.plan) = Active::new(plan, self.now());
+    }
+
+    pub(crate) fn plan(&self) -> Plan {
+        lock(&self.plan).plan().clone()
+    }
+
+    /// What goes wrong with a request: the account's standing fault first, then the plan's.
+    pub(crate) fn effects(&self, account: &Account, asked: Asked<'_>, now: Timestamp) -> Effects {
+        let mut faults = lock(&self.plan).strike(asked, now);
+        let standing = account.standing();
+        if *standing.of(asked.feed) != Fault::None {
+            faults.insert(0, standing.of(asked.feed).clone());
+        }
+        Effects::of(&faults)
+    }
+
+    /// Counts events as served.
+    pub(crate) fn count(&self, served: &Served) {
+        let now = self.now();
+        self.accounts[served.account].store(served.feed).count(&served.indexes, now);
+    }
+
     pub(crate) fn log(&self, record: RequestRecord) {
         lock(&self.requests).push(record);
     }
@@ -131,6 +165,9 @@ impl World {
         lock(&self.requests).all()
     }
 }
+
+/// Tokens an account is issued at most.
+pub const MAX_TOKENS: usize = 1000;
 
 /// Keeps the numbers of tokens apart from those of events.
 const TOKENS: u64 = u64::MAX - 2;

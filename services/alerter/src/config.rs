@@ -1,91 +1,114 @@
 //! What an operator can set, and what is refused.
 
-use std::{fmt, path::PathBuf, time::Duration};
+mod destinations;
+mod drop_off;
+
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use jiff::{SignedDuration, fmt::serde::duration::friendly::compact::required as show_duration};
 use latchkey_bus::Bus;
-use latchkey_core::verdict::{InvalidThreshold, Policy};
+use latchkey_contracts::SourceId;
+use latchkey_core::verdict::{Silence, lag::Patience};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
+use self::destinations::Told;
+pub use self::{
+    destinations::{
+        AlertmanagerConfig, DeliveryConfig, DestinationConfig, EmailConfig, HeartbeatConfig, MailAddress,
+        PagerDutyConfig, RouteConfig, Security, SeverityName, SlackConfig, WebhookConfig,
+    },
+    drop_off::{
+        Day, DropOffConfig, DropOffOverride, HoursConfig, InvalidPolicy, MaintenanceConfig, PolicyConfig, SourceConfig,
+    },
+};
 use crate::{
+    announcer::Announcer,
+    destination::Origin,
     metrics::Metrics,
-    notifier::Notifier,
-    service::Alerter,
-    webhook::{self, Webhook},
+    service::{Alerter, Telling, Watching},
 };
 
 /// The tick's bounds: silence needs no finer clock, and a verdict should not be older than this.
 const TICK: (SignedDuration, SignedDuration) = (SignedDuration::from_millis(100), SignedDuration::from_mins(1));
 
-/// The webhook's time-out's bounds: it must stay well below the lease of one delivery (a minute).
-const TIMEOUT: (SignedDuration, SignedDuration) = (SignedDuration::from_millis(100), SignedDuration::from_secs(30));
-
-/// The most attempts to deliver one notification: about three days of them.
-const MAX_ATTEMPTS: u32 = 1_000;
+/// A reader's bounds: what is unread for longer than a week is lost.
+const READER: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(1), SignedDuration::from_hours(7 * 24));
 
 /// The alerter's own section of the configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// When silence is an alert.
+    /// When silence is an alert, of each feed and of each source as a whole.
     pub drop_off: DropOffConfig,
+    /// What holds for some sources instead, by their names.
+    pub sources: BTreeMap<SourceId, SourceConfig>,
+    /// Spans in which silence does not count and nobody is told of alerts.
+    pub maintenance: Vec<MaintenanceConfig>,
+    /// After how long people are told again of an alert that nobody has acknowledged: 15 min to 30 days, or 0 for never.
+    #[serde(serialize_with = "show_duration")]
+    pub remind_every: SignedDuration,
+    /// How long readers of streams may take.
+    pub reader: ReaderConfig,
+    /// How often streams and their readers are looked at: 100 ms to 1 min.
+    #[serde(serialize_with = "show_duration")]
+    pub look_every: SignedDuration,
     /// How often every chain is judged even if nothing happens: 100 ms to 1 min.
     #[serde(serialize_with = "show_duration")]
     pub tick: SignedDuration,
     /// Whether each transition is written to standard output, as one line of JSON.
     pub stdout: bool,
-    /// Where each transition is posted to.
-    pub webhook: WebhookConfig,
+    /// Where people are told, by names of 1 to 32 of `a-z`, `0-9`, `-` and `_`: at most 32.
+    pub destinations: BTreeMap<String, DestinationConfig>,
+    /// Who is told of what: the first that fits decides, and what fits none goes everywhere.
+    pub routes: Vec<RouteConfig>,
+    /// How one notification is delivered.
+    pub delivery: DeliveryConfig,
+    /// Somebody outside who is called while everything is judged in time.
+    pub heartbeat: HeartbeatConfig,
+    /// What tells this installation from others that tell the same destinations, by the rules of a source's name.
+    pub instance: SourceId,
+    /// Where the pages of docs/runbook can be read, for links to them. Unset: no links.
+    pub runbook_url: Option<WebhookUrl>,
 }
 
-/// When silence is an alert.
+/// How long a normalizer, a notifier or a sink may take.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct DropOffConfig {
-    /// Whether it ever is.
-    pub enabled: bool,
-    /// Time since the last arrival: 15 min to 30 days.
+pub struct ReaderConfig {
+    /// How long it may stand still while there is work: 1 s to 7 days.
     #[serde(serialize_with = "show_duration")]
-    pub after: SignedDuration,
-}
-
-/// Where each transition is posted to, as the JSON of [`crate::Notification`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct WebhookConfig {
-    /// The address, `https://…` or `http://…`. Unset: none.
-    pub url: Option<WebhookUrl>,
-    /// A file with a bearer token and nothing else; read again for each notification, so it can be rotated.
-    pub bearer_file: Option<PathBuf>,
-    /// For one attempt: 100 ms to 30 s.
+    pub stands_still: SignedDuration,
+    /// How long a message may wait to be read: 1 s to 7 days.
     #[serde(serialize_with = "show_duration")]
-    pub timeout: SignedDuration,
-    /// Attempts before a notification is given up, with pauses of 1 s doubling to 5 min between them: 1 to 1000.
-    pub attempts: u32,
+    pub waits: SignedDuration,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             drop_off: DropOffConfig::default(),
+            sources: BTreeMap::new(),
+            maintenance: Vec::new(),
+            remind_every: SignedDuration::from_hours(4),
+            reader: ReaderConfig::default(),
+            look_every: SignedDuration::from_secs(30),
             tick: SignedDuration::from_secs(5),
             stdout: false,
-            webhook: WebhookConfig::default(),
+            destinations: BTreeMap::new(),
+            routes: Vec::new(),
+            delivery: DeliveryConfig::default(),
+            heartbeat: HeartbeatConfig::default(),
+            instance: "latchkey".parse().expect("a fixed name that follows the rules"),
+            runbook_url: None,
         }
     }
 }
 
-impl Default for DropOffConfig {
+impl Default for ReaderConfig {
     fn default() -> Self {
-        Self { enabled: true, after: Policy::DEFAULT_DROP_OFF }
-    }
-}
-
-impl Default for WebhookConfig {
-    /// Twenty attempts take about an hour.
-    fn default() -> Self {
-        Self { url: None, bearer_file: None, timeout: SignedDuration::from_secs(5), attempts: 20 }
+        let Patience { stands_still, waits } = Patience::default();
+        Self { stands_still, waits }
     }
 }
 
@@ -97,9 +120,9 @@ pub struct WebhookUrl(Url);
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidConfig {
-    /// The threshold of a drop-off.
-    #[error("alerter.drop_off.after: {0}")]
-    DropOff(#[from] InvalidThreshold),
+    /// When silence is an alert.
+    #[error(transparent)]
+    DropOff(#[from] InvalidPolicy),
     /// A duration or number out of its bounds.
     #[error("alerter.{key}: {value} is not between {least} and {most}")]
     OutOfBounds {
@@ -112,31 +135,48 @@ pub enum InvalidConfig {
         /// The most.
         most: String,
     },
-    /// The webhook cannot work.
-    #[error("alerter.webhook: {0}")]
-    Webhook(#[from] webhook::Error),
+    /// A destination, a route or the heartbeat cannot work.
+    #[error("alerter.{key}: {reason}")]
+    Destination {
+        /// Which.
+        key: String,
+        /// Why not.
+        reason: String,
+    },
 }
 
 impl Config {
     /// Checks every value and makes an alerter. Nothing is sent yet.
     pub fn build(self, bus: Bus, metrics: Metrics) -> Result<Alerter, InvalidConfig> {
-        let policy = Policy::new(self.drop_off.enabled.then_some(self.drop_off.after))?;
+        let policies = drop_off::policies(&self.drop_off, &self.sources, &self.maintenance)?;
+        let patience = Patience {
+            stands_still: within("reader.stands_still", self.reader.stands_still, READER)?,
+            waits: within("reader.waits", self.reader.waits, READER)?,
+        };
         let tick = duration("tick", self.tick, TICK)?;
-        let webhook = self.webhook.build()?;
-        let notifier = Notifier::new(bus.clone(), self.stdout, webhook, metrics.clone());
-        Ok(Alerter::new(bus, policy, tick, notifier, metrics))
+        let look_every = duration("look_every", self.look_every, TICK)?;
+        let remind_every = match self.remind_every {
+            SignedDuration::ZERO => None,
+            every => Some(within("remind_every", every, (Silence::MIN, Silence::MAX))?),
+        };
+        let runbook = self.runbook_url.map(|WebhookUrl(url)| url);
+        let origin = Origin { instance: self.instance.to_string(), runbook };
+        let told = destinations::build(self.destinations, self.routes, &self.delivery, &origin)?;
+        let heartbeat = self.heartbeat.build(self.delivery.timeout, &metrics)?;
+        let announcer = Announcer::new(bus.clone(), self.stdout, metrics.clone());
+        let watching = Watching { policies, remind_every, patience, tick, look_every };
+        let Told { destinations, routes, attempts } = told;
+        let telling = Telling { announcer, destinations, routes, attempts, heartbeat };
+        Ok(Alerter::new(bus, watching, telling, metrics))
     }
 }
 
-impl WebhookConfig {
-    fn build(self) -> Result<Option<Webhook>, InvalidConfig> {
-        let timeout = duration("webhook.timeout", self.timeout, TIMEOUT)?;
-        if !(1..=MAX_ATTEMPTS).contains(&self.attempts) {
-            return Err(out_of_bounds("webhook.attempts", &self.attempts, (&1, &MAX_ATTEMPTS)));
-        }
-        let Some(WebhookUrl(url)) = self.url else { return Ok(None) };
-        Ok(Some(Webhook::new(url, self.bearer_file, timeout, self.attempts)?))
-    }
+fn within(
+    key: &'static str,
+    value: SignedDuration,
+    bounds: (SignedDuration, SignedDuration),
+) -> Result<SignedDuration, InvalidConfig> {
+    duration(key, value, bounds).map(|_| value)
 }
 
 fn duration(
@@ -163,6 +203,12 @@ impl TryFrom<String> for WebhookUrl {
             Ok(url) if matches!(url.scheme(), "https" | "http") && url.has_host() => Ok(Self(url)),
             _ => Err("not an address that begins with https:// or http://"),
         }
+    }
+}
+
+impl From<WebhookUrl> for Url {
+    fn from(WebhookUrl(url): WebhookUrl) -> Self {
+        url
     }
 }
 
@@ -207,22 +253,16 @@ mod tests {
 
     #[test]
     fn values_out_of_bounds_are_named() {
-        let webhook = |config: WebhookConfig| config.build().map(|webhook| webhook.is_some());
-        assert!(!webhook(WebhookConfig::default()).unwrap());
-        let error = webhook(WebhookConfig { attempts: 0, ..WebhookConfig::default() }).unwrap_err();
-        assert_eq!(error.to_string(), "alerter.webhook.attempts: 0 is not between 1 and 1000");
-        let slow = WebhookConfig { timeout: SignedDuration::from_secs(31), ..WebhookConfig::default() };
-        let error = webhook(slow).unwrap_err();
-        assert_eq!(error.to_string(), "alerter.webhook.timeout: 31s is not between 100ms and 30s");
         let error = duration("tick", SignedDuration::ZERO, TICK).unwrap_err();
         assert_eq!(error.to_string(), "alerter.tick: 0s is not between 100ms and 1m");
     }
 
     #[test]
     fn the_configuration_reads_back() {
-        let text = r#"{"drop_off": {"after": "2h"}, "stdout": true, "webhook": {"url": "https://hooks.example.com/", "attempts": 3}}"#;
+        let text = r#"{"drop_off": {"after": "2h"}, "stdout": true,
+            "destinations": {"ops": {"webhook": {"url": "https://hooks.example.com/"}}}}"#;
         let config: Config = serde_json::from_str(text).unwrap();
-        assert_eq!(config.drop_off, DropOffConfig { enabled: true, after: SignedDuration::from_hours(2) });
+        assert_eq!(config.drop_off, DropOffConfig { after: SignedDuration::from_hours(2), ..DropOffConfig::default() });
         assert_eq!(config.tick, SignedDuration::from_secs(5));
         assert_eq!(serde_json::from_value::<Config>(serde_json::to_value(&config).unwrap()).unwrap(), config);
         assert!(serde_json::from_str::<Config>(r#"{"dropoff": {}}"#).is_err());

@@ -1,64 +1,64 @@
-//! Destinations on this machine: the log and standard output.
+//! Where people and programs are told: one place with its manners.
 //!
-//! Neither is tried again: who reads them reads on. A transition that comes a second time because another destination failed is
-//! not announced a second time by the same process.
+//! Each kind of place has a module in two halves. The pure one renders a transition as the place wants to read it, from values
+//! alone, and golden files hold it to that. The other makes one attempt to send it, within a time-out, and says how that failed; whether and
+//! when there is another attempt is the notifier's business.
 
-use std::{
-    collections::VecDeque,
-    io::{self, Write},
+pub(crate) mod alertmanager;
+pub(crate) mod email;
+mod failure;
+mod http;
+mod origin;
+pub(crate) mod pagerduty;
+mod resender;
+mod secret;
+pub(crate) mod slack;
+mod template;
+pub(crate) mod webhook;
+
+use jiff::Timestamp;
+
+pub(crate) use self::{
+    failure::Failure,
+    http::{Address, Poster, send},
+    origin::Origin,
+    resender::Resender,
+    secret::SecretFile,
 };
+use crate::notification::Notification;
 
-use crate::{metrics::Metrics, notification::Notification};
-
-/// Announced transitions that are remembered: more than can be waiting for another attempt.
-const REMEMBERED: usize = 1_024;
-
-pub(crate) struct Announcer {
-    stdout: bool,
-    announced: VecDeque<u64>,
-    metrics: Metrics,
+/// One place with its name.
+pub(crate) struct Destination {
+    pub(crate) name: String,
+    pub(crate) channel: Channel,
 }
 
-impl Announcer {
-    pub(crate) fn new(stdout: bool, metrics: Metrics) -> Self {
-        Self { stdout, announced: VecDeque::new(), metrics }
+/// How a place is told.
+pub(crate) enum Channel {
+    Alertmanager(alertmanager::Alertmanager),
+    Email(email::Email),
+    PagerDuty(pagerduty::PagerDuty),
+    Slack(slack::Slack),
+    Webhook(webhook::Webhook),
+}
+
+impl Destination {
+    /// Whether it forgets what it is not told again.
+    pub(crate) fn forgets(&self) -> bool {
+        matches!(self.channel, Channel::Alertmanager(_))
     }
 
-    /// Announces a transition, once.
-    pub(crate) fn announce(&mut self, notification: &Notification) {
-        if self.announced.contains(&notification.sequence) {
-            return;
-        }
-        if self.announced.len() == REMEMBERED {
-            self.announced.pop_front();
-        }
-        self.announced.push_back(notification.sequence);
-        log(notification);
-        self.metrics.notified("log");
-        if self.stdout {
-            self.print(notification);
-        }
-    }
-
-    fn print(&self, notification: &Notification) {
-        let mut line = notification.to_json();
-        line.push('\n');
-        let mut stdout = io::stdout().lock();
-        match stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush()) {
-            Ok(()) => self.metrics.notified("stdout"),
-            Err(error) => {
-                self.metrics.notification_failed("stdout");
-                tracing::warn!(sequence = notification.sequence, %error, "standard output does not take notifications");
-            }
+    /// One attempt. Every place can be told of the same transition twice, and knows it again as far as its interface lets it.
+    pub(crate) async fn deliver(&self, notification: &Notification, now: Timestamp) -> Result<(), Failure> {
+        match &self.channel {
+            Channel::Alertmanager(alertmanager) => alertmanager.post(&[notification], now).await,
+            Channel::Email(email) => email.send(notification, now).await,
+            Channel::PagerDuty(pagerduty) => pagerduty.post(notification).await,
+            Channel::Slack(slack) => slack.post(notification).await,
+            Channel::Webhook(webhook) => webhook.post(notification, now).await,
         }
     }
 }
 
-fn log(notification: &Notification) {
-    let Notification { sequence, kind, source, feed, since, generation, summary, next_step, .. } = notification;
-    if notification.state == "raised" {
-        tracing::warn!(kind, source, feed, %since, generation, sequence, next_step, "alert raised: {summary}");
-    } else {
-        tracing::info!(kind, source, feed, %since, generation, sequence, "alert resolved: {summary}");
-    }
-}
+#[cfg(test)]
+mod tests;

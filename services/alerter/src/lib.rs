@@ -1,21 +1,29 @@
 //! Watches every chain and says why it is silent.
 //!
-//! Two halves that meet only in stream ALERTS. The *watcher* follows the checkpoints of all chains, judges them with the pure rules
-//! of [`latchkey_core::verdict`] on every change and on a tick, and publishes each transition onto the one before it, so that any
-//! number of alerters raise and resolve an alert once. The *notifier* is a consumer of ALERTS and carries each transition to the
-//! log, to standard output and to a webhook; a destination that is down is tried again and holds nothing else back.
+//! Two halves that meet only in stream ALERTS. The *watcher* follows the checkpoints of all chains and what the *surveyor* sees of
+//! streams, their readers and lookup tables, judges them with the pure rules of [`latchkey_core::verdict`] on every change and on a
+//! tick, and publishes each transition onto the one before it, so that any number of alerters raise and resolve an alert once. What tells
+//! people are consumers of ALERTS: the *announcer* writes the log and standard output, and each destination has a *notifier* with its own
+//! progress, so that one that is down is tried again and holds nothing else back. A *heartbeat* shows outside that all this goes on.
 
-mod board;
+mod announcer;
 mod config;
 mod destination;
+mod heartbeat;
 mod metrics;
 mod notification;
 mod notifier;
+mod routing;
 mod service;
+mod survey;
 mod watcher;
-mod webhook;
 
-pub use config::{Config, DropOffConfig, InvalidConfig, WebhookConfig, WebhookUrl};
+pub use config::{
+    AlertmanagerConfig, Config, Day, DeliveryConfig, DestinationConfig, DropOffConfig, DropOffOverride, EmailConfig,
+    HeartbeatConfig, HoursConfig, InvalidConfig, InvalidPolicy, MailAddress, MaintenanceConfig, PagerDutyConfig,
+    PolicyConfig, ReaderConfig, RouteConfig, Security, SeverityName, SlackConfig, SourceConfig, WebhookConfig,
+    WebhookUrl,
+};
 pub use metrics::Metrics;
 pub use notification::Notification;
 pub use service::Alerter;

@@ -1,32 +1,94 @@
-//! The two halves, side by side.
+//! The parts of an alerter, side by side.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use futures::future::try_join_all;
+use jiff::SignedDuration;
 use latchkey_bus::{Bus, Error};
-use latchkey_core::verdict::Policy;
-use latchkey_runtime::Shutdown;
+use latchkey_core::{
+    alert::board::{Board, Policies},
+    verdict::lag::Patience,
+};
+use latchkey_runtime::{Shutdown, clock};
+use tokio::sync::mpsc;
 
-use crate::{metrics::Metrics, notifier::Notifier, watcher::Watcher};
+use crate::{
+    announcer::Announcer,
+    destination::{Destination, Resender},
+    heartbeat::{Heartbeat, Pulse, Rhythm},
+    metrics::Metrics,
+    notifier::{Attempts, Notifier},
+    routing::Routes,
+    survey::Surveyor,
+    watcher::Watcher,
+};
+
+/// How the watcher goes about its work.
+pub(crate) struct Watching {
+    pub(crate) policies: Policies,
+    pub(crate) remind_every: Option<SignedDuration>,
+    pub(crate) patience: Patience,
+    pub(crate) tick: Duration,
+    pub(crate) look_every: Duration,
+}
+
+/// How people are told.
+pub(crate) struct Telling {
+    pub(crate) announcer: Announcer,
+    pub(crate) destinations: Vec<Arc<Destination>>,
+    pub(crate) routes: Arc<Routes>,
+    pub(crate) attempts: Attempts,
+    pub(crate) heartbeat: Option<Heartbeat>,
+}
 
 /// Watches, raises, resolves and notifies.
 pub struct Alerter {
     bus: Bus,
-    policy: Policy,
-    tick: Duration,
-    notifier: Notifier,
+    watching: Watching,
+    telling: Telling,
     metrics: Metrics,
 }
 
 impl Alerter {
-    pub(crate) fn new(bus: Bus, policy: Policy, tick: Duration, notifier: Notifier, metrics: Metrics) -> Self {
-        Self { bus, policy, tick, notifier, metrics }
+    pub(crate) fn new(bus: Bus, watching: Watching, telling: Telling, metrics: Metrics) -> Self {
+        Self { bus, watching, telling, metrics }
     }
 
     /// Works until the soft shutdown.
     pub async fn run(self, shutdown: Shutdown) -> Result<(), Error> {
-        let watcher = Watcher::open(self.bus, self.policy, self.tick, self.metrics).await?;
+        let Watching { policies, remind_every, patience, tick, look_every } = self.watching;
+        let board = Board::new(policies, remind_every, patience, clock::now());
+        // One that waits is enough: a look that comes late is as good as the next.
+        let (surveys, seen) = mpsc::channel(1);
+        let (pulse, rhythm) = (Pulse::default(), Rhythm { judges_every: tick, looks_every: look_every });
+        let Telling { announcer, destinations, routes, attempts, heartbeat } = self.telling;
+        let names = destinations.iter().map(|destination| destination.name.clone()).collect();
+        let (mut notifiers, mut resenders) = (Vec::new(), Vec::new());
+        for destination in destinations {
+            let (routes, metrics) = (Arc::clone(&routes), self.metrics.clone());
+            if destination.forgets() {
+                let (destination, routes) = (Arc::clone(&destination), Arc::clone(&routes));
+                resenders.push(Resender::open(&self.bus, destination, routes, metrics.clone()).await?);
+            }
+            notifiers.push(Notifier::open(self.bus.clone(), destination, routes, attempts, metrics).await?);
+        }
         // On the heap: together they are too large to be carried about in the futures of callers.
-        tokio::try_join!(Box::pin(watcher.run(&shutdown)), Box::pin(self.notifier.run(&shutdown)))?;
+        let surveyor = Box::pin(Surveyor::open(self.bus.clone(), look_every, names, pulse.clone())).await?;
+        let watcher = Box::pin(Watcher::open(self.bus, board, tick, pulse.clone(), self.metrics)).await?;
+        let beats = async {
+            if let Some(heartbeat) = heartbeat {
+                heartbeat.run(pulse, rhythm, &shutdown).await;
+            }
+            Ok(())
+        };
+        tokio::try_join!(
+            Box::pin(surveyor.run(surveys, &shutdown)),
+            Box::pin(watcher.run(seen, &shutdown)),
+            Box::pin(announcer.run(&shutdown)),
+            Box::pin(try_join_all(notifiers.into_iter().map(|notifier| notifier.run(&shutdown)))),
+            Box::pin(try_join_all(resenders.into_iter().map(|resender| resender.run(&shutdown)))),
+            Box::pin(beats)
+        )?;
         Ok(())
     }
 }

@@ -1,29 +1,39 @@
-//! Follows checkpoints and writes transitions.
+//! Follows checkpoints, transitions and surveys, and writes what follows from them.
+//!
+//! Nothing is written before every checkpoint and every transition that was there at the start has been seen once. What was raised
+//! before is then known without asking for each alert, of which there are more than requests should be made for; and a cause that
+//! chains have in common is seen as one.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use latchkey_bus::{Bus, Error, Item, Publication, Reader};
+use latchkey_bus::{Bus, Error, Item, Publication, Reader, StreamState};
 use latchkey_contracts::{
-    Chain,
+    About, Chain,
     alert::Alert,
     checkpoint::Checkpoint,
-    topology::{ALERTS, CHECKPOINTS},
+    rejection::RejectionBatch,
+    topology::{ALERTS, CHECKPOINTS, REJECTIONS},
 };
 use latchkey_core::{
-    alert::{self, Kind},
-    verdict::{ChainWindow, Policy},
+    alert::{
+        self, Kind,
+        board::{Board, Known, MAX_CHAINS, Sight, Step, Survey},
+        silence,
+    },
+    instant,
+    verdict::{
+        ChainWindow,
+        rejections::{self, Batch},
+    },
 };
 use latchkey_runtime::{Shutdown, clock};
-use tokio::time::{Interval, MissedTickBehavior, interval};
-
-use crate::{
-    board::{Board, Known, MAX_CHAINS, Step},
-    metrics::Metrics,
+use tokio::{
+    sync::mpsc,
+    time::{Interval, MissedTickBehavior, interval},
 };
 
-/// Steps for one alert before it is left to the next tick: read, publish, and both again after a conflict.
-const MAX_STEPS: usize = 4;
+use crate::{heartbeat::Pulse, metrics::Metrics};
 
 /// A tick that is later than this was slept through, by the machine or by this process.
 const SLEPT: SignedDuration = SignedDuration::from_mins(1);
@@ -32,59 +42,150 @@ pub(crate) struct Watcher {
     bus: Bus,
     board: Board,
     checkpoints: Reader<Checkpoint>,
+    alerts: Reader<Alert>,
+    rejections: Reader<RejectionBatch>,
+    /// The last checkpoint and the last transition there were at the start; 0 once all up to it have been seen.
+    unseen_checkpoint: u64,
+    unseen_transition: u64,
     tick: Interval,
     last_tick: Timestamp,
+    shown: HashMap<Chain, &'static str>,
+    pulse: Pulse,
     metrics: Metrics,
 }
 
 enum Event {
     Checkpoint(Box<Item<Checkpoint>>),
+    Transition(Box<Item<Alert>>),
+    Rejection(Box<Item<RejectionBatch>>),
+    Survey(Survey),
     Tick,
 }
 
 impl Watcher {
-    pub(crate) async fn open(bus: Bus, policy: Policy, tick: Duration, metrics: Metrics) -> Result<Self, Error> {
+    pub(crate) async fn open(
+        bus: Bus,
+        board: Board,
+        tick: Duration,
+        pulse: Pulse,
+        metrics: Metrics,
+    ) -> Result<Self, Error> {
         let checkpoints = bus.watch_checkpoints().await?;
+        let unseen_checkpoint = last(bus.stream_state(&CHECKPOINTS).await?);
+        let unseen_transition = last(bus.stream_state(&ALERTS).await?);
+        let alerts = bus.watch_alerts().await?;
+        // The hour that is judged, also for one who has just started.
+        let rejections =
+            bus.rejections_since(clock::now().saturating_sub(rejections::SPAN).unwrap_or_default()).await?;
         let mut tick = interval(tick);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let now = clock::now();
-        Ok(Self { bus, board: Board::new(policy, now), checkpoints, tick, last_tick: now, metrics })
+        let (last_tick, shown) = (clock::now(), HashMap::new());
+        Ok(Self {
+            bus,
+            board,
+            checkpoints,
+            alerts,
+            rejections,
+            unseen_checkpoint,
+            unseen_transition,
+            tick,
+            last_tick,
+            shown,
+            pulse,
+            metrics,
+        })
     }
 
     /// Watches until the soft shutdown.
-    pub(crate) async fn run(mut self, shutdown: &Shutdown) -> Result<(), Error> {
+    pub(crate) async fn run(mut self, mut surveys: mpsc::Receiver<Survey>, shutdown: &Shutdown) -> Result<(), Error> {
         loop {
             let event = tokio::select! {
                 () = shutdown.soft().cancelled() => return Ok(()),
                 item = self.checkpoints.next() => Event::Checkpoint(Box::new(item?)),
+                item = self.alerts.next() => Event::Transition(Box::new(item?)),
+                item = self.rejections.next() => Event::Rejection(Box::new(item?)),
+                Some(survey) = surveys.recv() => Event::Survey(survey),
                 _ = self.tick.tick() => Event::Tick,
             };
-            for chain in self.take_in(event, clock::now()) {
+            for step in self.take_in(event, clock::now()) {
                 if shutdown.soft().is_cancelled() {
                     return Ok(());
                 }
-                self.settle(&chain).await;
+                self.perform(step).await;
             }
         }
     }
 
-    /// The chains to judge.
-    fn take_in(&mut self, event: Event, now: Timestamp) -> Vec<Chain> {
+    fn has_seen_all(&self) -> bool {
+        self.unseen_checkpoint == 0 && self.unseen_transition == 0
+    }
+
+    /// The steps that follow.
+    fn take_in(&mut self, event: Event, now: Timestamp) -> Vec<Step> {
         match event {
-            Event::Checkpoint(item) => self.observe(*item).into_iter().collect(),
-            Event::Tick => {
-                let slept = now.duration_since(self.last_tick) > SLEPT + period(&self.tick);
-                self.last_tick = now;
-                if slept || !self.bus.is_connected() {
-                    self.board.watch_anew(now);
+            Event::Checkpoint(item) => match self.observe(*item) {
+                Some(chain) if self.has_seen_all() => {
+                    let judgement = self.board.judge(&chain, now);
+                    if let Some(judgement) = judgement {
+                        self.show(&chain, judgement.poll.as_str());
+                    }
+                    self.board.settle(&chain, now)
                 }
-                if self.bus.is_connected() { self.board.chains() } else { Vec::new() }
+                _ => Vec::new(),
+            },
+            Event::Transition(item) => {
+                self.learn(*item);
+                Vec::new()
             }
+            Event::Rejection(item) => {
+                self.refuse(*item);
+                Vec::new()
+            }
+            Event::Survey(survey) => {
+                self.board.survey(survey);
+                self.metrics.surveyed(&self.board);
+                Vec::new()
+            }
+            Event::Tick => self.tick(now),
+        }
+    }
+
+    fn tick(&mut self, now: Timestamp) -> Vec<Step> {
+        let slept = now.duration_since(self.last_tick) > SLEPT + period(&self.tick);
+        self.last_tick = now;
+        if slept || !self.bus.is_connected() {
+            self.board.watch_anew(now);
+        }
+        if !self.bus.is_connected() || !self.has_seen_all() {
+            return Vec::new();
+        }
+        let (steps, sight) = self.board.sweep(now);
+        self.pulse.judged(now);
+        self.look(sight, now);
+        steps
+    }
+
+    fn look(&mut self, sight: Sight, now: Timestamp) {
+        self.metrics.sighted(&sight, now);
+        for (chain, verdict) in sight.polls {
+            self.show(&chain, verdict);
+        }
+    }
+
+    /// Only what changes is shown: there are thousands of chains and a tick every few seconds.
+    fn show(&mut self, chain: &Chain, verdict: &'static str) {
+        if self.shown.get(chain) != Some(&verdict) {
+            self.metrics.judged(chain, verdict);
+            self.shown.insert(chain.clone(), verdict);
         }
     }
 
     fn observe(&mut self, item: Item<Checkpoint>) -> Option<Chain> {
         let (sequence, subject) = (item.sequence, item.subject);
+        // The last message may have been removed since: then the end of what is there will do.
+        if sequence >= self.unseen_checkpoint || item.pending == 0 {
+            self.unseen_checkpoint = 0;
+        }
         let Some(window) = item.message.ok().as_ref().and_then(window) else {
             self.metrics.unreadable(CHECKPOINTS.name);
             tracing::warn!(sequence, subject, "a checkpoint cannot be read; its chain is judged by the one before");
@@ -99,72 +200,99 @@ impl Watcher {
         None
     }
 
-    /// Judges a chain and brings its alerts in line with the verdict.
-    async fn settle(&mut self, chain: &Chain) {
-        let now = clock::now();
-        let Some(judgement) = self.board.judge(chain, now) else { return };
-        self.metrics.judged(chain, &judgement.poll);
-        for kind in Kind::ALL {
-            for _ in 0..MAX_STEPS {
-                let goes_on = match self.board.step(chain, kind, &judgement, now) {
-                    Step::Rest => false,
-                    Step::Read => self.read(chain, kind, now).await,
-                    Step::Publish { alert, expected } => self.publish(chain, kind, alert, expected, now).await,
-                };
-                if !goes_on {
-                    break;
-                }
-            }
+    /// Takes in what a normalizer refused. It is judged at the next tick.
+    fn refuse(&mut self, item: Item<RejectionBatch>) {
+        let Ok(batch) = item.message else {
+            self.metrics.unreadable(REJECTIONS.name);
+            return;
+        };
+        let (Ok(source), Ok(feed)) = (batch.source.parse(), batch.feed.parse()) else { return };
+        let fault = batch.rejections.last().and_then(|rejection| rejection.problems.first());
+        let refused = Batch {
+            at: instant::from_unix_nano(batch.rejected_at_unix_nano),
+            items: batch.rejections.iter().filter(|rejection| rejection.item.is_some()).count() as u64,
+            page: batch.rejections.iter().any(|rejection| rejection.item.is_none()),
+            fault: fault.map_or_else(String::new, |problem| format!("{} at {}", problem.rule, problem.path)),
+        };
+        self.board.refuse(&Chain { source, feed }, &refused);
+    }
+
+    /// Takes in a transition, of this alerter or another, or a silence.
+    fn learn(&mut self, item: Item<Alert>) {
+        let Item { sequence, message, pending, .. } = item;
+        if sequence >= self.unseen_transition || pending == 0 {
+            self.unseen_transition = 0;
+        }
+        let Ok(alert) = message else {
+            // Whoever needs the alert meets a conflict, and reads it then.
+            self.metrics.unreadable(ALERTS.name);
+            tracing::error!(sequence, "a message of ALERTS is no alert");
+            return;
+        };
+        let Some(about) = About::read(&alert.source, &alert.feed, &alert.object) else { return };
+        if alert.kind == silence::WORD {
+            self.board.learn_silence(about, Known { sequence, last: Some(alert) });
+        } else if let Some(kind) = Kind::of_word(&alert.kind) {
+            self.know(kind, &about, Known { sequence, last: Some(alert) });
         }
     }
 
-    async fn read(&mut self, chain: &Chain, kind: Kind, now: Timestamp) -> bool {
-        let known = match self.bus.last_alert(kind.as_str(), Some(&chain.source), Some(chain.feed)).await {
-            Ok(Some(stored)) => Known { sequence: stored.sequence, last: Some(stored.message), at: now },
-            Ok(None) => Known { sequence: 0, last: None, at: now },
+    fn know(&mut self, kind: Kind, about: &About, known: Known) {
+        self.metrics.alert_is(about, kind, known.last.as_ref().is_some_and(alert::is_raised));
+        self.board.learn(kind, about, known);
+    }
+
+    async fn perform(&mut self, step: Step) {
+        match step {
+            Step::Read { kind, about } => self.read(kind, &about).await,
+            Step::Publish { kind, about, alert, expected } => self.publish(kind, &about, *alert, expected).await,
+        }
+    }
+
+    async fn read(&mut self, kind: Kind, about: &About) {
+        let known = match self.bus.last_alert_about(kind.as_str(), about).await {
+            Ok(Some(stored)) => Known { sequence: stored.sequence, last: Some(stored.message) },
+            Ok(None) => Known::default(),
             Err(Error::Undecodable { sequence, .. }) => {
                 self.metrics.unreadable(ALERTS.name);
                 tracing::error!(sequence, "a message of ALERTS is no alert; the alert begins anew after it");
-                Known { sequence, last: None, at: now }
+                Known { sequence, last: None }
             }
             Err(error) => {
-                tracing::warn!(source = %chain.source, feed = %chain.feed, kind = kind.as_str(), %error, "an alert cannot be read");
-                return false;
+                tracing::warn!(%about, kind = kind.as_str(), %error, "an alert cannot be read");
+                return;
             }
         };
-        self.metrics.alert_is(chain, kind, known.last.as_ref().is_some_and(alert::is_raised));
-        self.board.learn(chain, kind, known);
-        true
+        self.know(kind, about, known);
     }
 
-    /// Whether there is more to do.
-    async fn publish(&mut self, chain: &Chain, kind: Kind, alert: Alert, expected: u64, now: Timestamp) -> bool {
-        match self.bus.publish_alert(kind.as_str(), Some(&chain.source), Some(chain.feed), &alert, expected).await {
+    async fn publish(&mut self, kind: Kind, about: &About, alert: Alert, expected: u64) {
+        match self.bus.publish_alert_about(kind.as_str(), about, &alert, expected).await {
             Ok(Publication::Stored { sequence } | Publication::Repeated { sequence }) => {
-                let raised = alert::is_raised(&alert);
-                self.metrics.transition_published(kind, raised);
-                self.metrics.alert_is(chain, kind, raised);
-                self.board.learn(chain, kind, Known { sequence, last: Some(alert), at: now });
-                false
+                self.metrics.transition_published(kind, alert::is_raised(&alert));
+                self.know(kind, about, Known { sequence, last: Some(alert) });
             }
-            // Another alerter was faster: what it wrote is read, and judged against.
+            // Another alerter was faster: what it wrote is read, and judged against at the next look.
             Ok(Publication::Conflict) => {
-                self.board.forget(chain, kind);
-                true
+                self.board.doubt(kind, about);
+                self.read(kind, about).await;
             }
             // Stored or not, now or later: reading tells, at the next tick.
             Ok(other) => {
-                self.board.forget(chain, kind);
-                tracing::warn!(source = %chain.source, feed = %chain.feed, kind = kind.as_str(), answer = ?other, "an alert could not be written");
-                false
+                self.board.doubt(kind, about);
+                tracing::warn!(%about, kind = kind.as_str(), answer = ?other, "an alert could not be written");
             }
             Err(error) => {
-                self.board.forget(chain, kind);
-                tracing::warn!(source = %chain.source, feed = %chain.feed, kind = kind.as_str(), %error, "an alert could not be written");
-                false
+                self.board.doubt(kind, about);
+                tracing::warn!(%about, kind = kind.as_str(), %error, "an alert could not be written");
             }
         }
     }
+}
+
+/// The last message that is in a stream; 0 if it is empty.
+const fn last(state: StreamState) -> u64 {
+    if state.messages == 0 { 0 } else { state.last }
 }
 
 fn window(checkpoint: &Checkpoint) -> Option<ChainWindow> {

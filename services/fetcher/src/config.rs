@@ -1,15 +1,29 @@
 //! What an operator can set, and what is refused.
 
-use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{
+    collections::HashSet,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    sync::Mutex,
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use latchkey_bus::Bus;
 use latchkey_contracts::{Feed, SourceId};
-use latchkey_events_api::{Client, ClientOptions, Endpoint, Region, Token};
+use latchkey_core::{audit::Schedule, budget::Limits, polling::Policy};
 use latchkey_runtime::clock;
 use serde::{Deserialize, Serialize};
 
-use crate::{metrics::Metrics, service::Fetcher, source::Source};
+use crate::{
+    access::{Access, Fault, Settings},
+    connections::Connections,
+    keeper::Keeper,
+    metrics::Metrics,
+    roster::Roster,
+    service::Fetcher,
+    source::Source,
+};
 
 /// What 1Password keeps of the past.
 const API_RETENTION: SignedDuration = SignedDuration::from_hours(120 * 24);
@@ -17,22 +31,103 @@ const API_RETENTION: SignedDuration = SignedDuration::from_hours(120 * 24);
 /// No poll more often than this: the limit of 600 requests a minute is shared by all feeds of an account.
 const SHORTEST_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
 
-/// A token file holds one line; anything larger is another file.
-const MAX_TOKEN_FILE: u64 = 64 << 10;
+/// Anything shorter gives up on answers that would come.
+const SHORTEST_TIMEOUT: SignedDuration = SignedDuration::from_secs(1);
+
+/// With a longer one a turn could outlast what an alerter waits for a sign of life.
+const LONGEST_TIMEOUT: SignedDuration = SignedDuration::from_mins(1);
 
 /// The fetcher's own section of the configuration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The accounts to poll.
+    /// The accounts to poll, beside those that are added while fetchers run (`latchkey source`).
     pub sources: Vec<SourceConfig>,
+    /// Addresses other than 1Password's, word for word, that sources added while fetchers run may name as `events_api_url`: a token goes
+    /// nowhere else.
+    pub events_api_urls: Vec<String>,
     /// Turns at once in this process. Each holds at most one page.
     pub concurrency: NonZeroUsize,
+    /// Requests a minute that 1Password allows an account, over all fetchers and kinds of work.
+    pub requests_per_minute: NonZeroU32,
+    /// Requests an hour.
+    pub requests_per_hour: NonZeroU32,
+    /// Reading the past again to prove that nothing is missing.
+    pub audit: AuditConfig,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { sources: Vec::new(), concurrency: NonZeroUsize::new(64).expect("64 is not zero") }
+        let Limits { per_minute, per_hour } = Limits::default();
+        Self {
+            sources: Vec::new(),
+            events_api_urls: Vec::new(),
+            concurrency: NonZeroUsize::new(64).expect("64 is not zero"),
+            requests_per_minute: NonZeroU32::new(per_minute).expect("the limits are not zero"),
+            requests_per_hour: NonZeroU32::new(per_hour).expect("the limits are not zero"),
+            audit: AuditConfig::default(),
+        }
+    }
+}
+
+/// When which part of the past is read again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuditConfig {
+    /// Whether it is done at all; what people order is done all the same.
+    pub enabled: bool,
+    /// Events younger than this are left alone: they may still be on their way. 15 min by default.
+    #[serde(serialize_with = "jiff::fmt::serde::duration::friendly::compact::required")]
+    pub lag: SignedDuration,
+    /// How often the recent past is read: hourly by default.
+    #[serde(serialize_with = "jiff::fmt::serde::duration::friendly::compact::required")]
+    pub recent_every: SignedDuration,
+    /// How far back: 26 h by default.
+    #[serde(serialize_with = "jiff::fmt::serde::duration::friendly::compact::required")]
+    pub recent_reach: SignedDuration,
+    /// How often a longer stretch is read: daily by default.
+    #[serde(serialize_with = "jiff::fmt::serde::duration::friendly::compact::required")]
+    pub wide_every: SignedDuration,
+    /// How far back: 72 h by default.
+    #[serde(serialize_with = "jiff::fmt::serde::duration::friendly::compact::required")]
+    pub wide_reach: SignedDuration,
+    /// How often a day anywhere in the past is read: daily by default.
+    #[serde(serialize_with = "jiff::fmt::serde::duration::friendly::compact::required")]
+    pub older_every: SignedDuration,
+    /// How far back it may lie: 7 days by default, which is how long pages are kept to compare with.
+    #[serde(serialize_with = "jiff::fmt::serde::duration::friendly::compact::required")]
+    pub older_reach: SignedDuration,
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        let Schedule { lag, recent, wide, older } = Schedule::default();
+        Self {
+            enabled: true,
+            lag,
+            recent_every: recent.0,
+            recent_reach: recent.1,
+            wide_every: wide.0,
+            wide_reach: wide.1,
+            older_every: older.0,
+            older_reach: older.1,
+        }
+    }
+}
+
+impl AuditConfig {
+    /// No audit more often than this: each reads pages of a day.
+    const SHORTEST: SignedDuration = SignedDuration::from_secs(1);
+
+    fn schedule(&self) -> Schedule {
+        let bounded =
+            |every: SignedDuration, reach: SignedDuration| (every.max(Self::SHORTEST), reach.max(SignedDuration::ZERO));
+        Schedule {
+            lag: self.lag.max(SignedDuration::ZERO),
+            recent: bounded(self.recent_every, self.recent_reach),
+            wide: bounded(self.wide_every, self.wide_reach),
+            older: bounded(self.older_every, self.older_reach),
+        }
     }
 }
 
@@ -45,8 +140,12 @@ pub struct SourceConfig {
     /// What people call it; the id if absent.
     #[serde(default)]
     pub label: Option<String>,
-    /// A file with the bearer token and nothing else.
+    /// A file with the bearer token and nothing else. It may be replaced at any time; the new token is then used.
+    #[serde(default)]
     pub token_file: PathBuf,
+    /// Or the variable of the environment that holds it.
+    #[serde(default)]
+    pub token_env: Option<String>,
     /// `us`, `us-enterprise`, `ca` or `eu`; the token's own region if absent.
     #[serde(default)]
     pub region: Option<String>,
@@ -68,6 +167,12 @@ pub struct SourceConfig {
     /// Events per page: 1 to 1000.
     #[serde(default = "default_limit")]
     pub page_limit: u32,
+    /// Time for a request, from connecting to the answer's last byte: 1 s to 1 min.
+    #[serde(default = "default_timeout", serialize_with = "jiff::fmt::serde::duration::friendly::compact::required")]
+    pub timeout: SignedDuration,
+    /// Whether it is left alone for now. Its feeds keep their places.
+    #[serde(default)]
+    pub paused: bool,
 }
 
 fn all_feeds() -> Vec<Feed> {
@@ -82,12 +187,13 @@ fn default_limit() -> u32 {
     1000
 }
 
+fn default_timeout() -> SignedDuration {
+    SignedDuration::from_mins(1)
+}
+
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidConfig {
-    /// Nothing to do.
-    #[error("fetcher.sources is empty: name at least one source")]
-    NoSources,
     /// Two sources share a name.
     #[error("fetcher.sources: {0} is named twice")]
     Twice(SourceId),
@@ -106,17 +212,16 @@ pub enum InvalidConfig {
 impl Config {
     /// Reads the tokens, checks every value and makes a fetcher. Nothing is sent yet.
     pub fn build(self, bus: Bus, metrics: Metrics) -> Result<Fetcher, InvalidConfig> {
-        if self.sources.is_empty() {
-            return Err(InvalidConfig::NoSources);
-        }
-        let mut sources: Vec<Source> = Vec::with_capacity(self.sources.len());
+        let (roster, mut ids) = (Roster::new(bus.clone(), metrics.clone(), self.events_api_urls), HashSet::new());
         for config in self.sources {
-            if sources.iter().any(|source| source.id == config.id) {
+            if !ids.insert(config.id.clone()) {
                 return Err(InvalidConfig::Twice(config.id));
             }
-            sources.push(config.build()?);
+            roster.name(&config)?;
         }
-        Ok(Fetcher::new(sources, self.concurrency, bus, metrics))
+        let limits = Limits { per_minute: self.requests_per_minute.get(), per_hour: self.requests_per_hour.get() };
+        let schedule = self.audit.enabled.then_some(self.audit.schedule());
+        Ok(Fetcher::new(roster, self.concurrency, limits, schedule, bus, metrics))
     }
 }
 
@@ -128,6 +233,7 @@ impl SourceConfig {
             id,
             label: None,
             token_file: PathBuf::new(),
+            token_env: None,
             region: None,
             events_api_url: None,
             ca_file: None,
@@ -135,10 +241,25 @@ impl SourceConfig {
             start_time: None,
             poll_interval: default_interval(),
             page_limit: default_limit(),
+            timeout: default_timeout(),
+            paused: false,
         }
     }
 
-    fn build(self) -> Result<Source, InvalidConfig> {
+    /// The value of a source that is added while fetchers run, for the bucket SOURCES. There is no token in it, only where one is kept.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("settings are plain data")
+    }
+
+    /// Reads such a value.
+    pub fn from_json(id: &SourceId, json: &[u8]) -> Result<Self, String> {
+        let config: Self = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+        if config.id == *id { Ok(config) } else { Err(format!("the value is of the source {}", config.id)) }
+    }
+
+    /// Whether the settings can be used, as far as they say themselves; where the token is kept is not looked at.
+    pub fn check(&self) -> Result<(), InvalidConfig> {
         let fault = |key: &'static str| {
             let source_id = self.id.clone();
             move |reason: String| InvalidConfig::Value { source_id, key, reason }
@@ -152,42 +273,86 @@ impl SourceConfig {
         if !(1..=1000).contains(&self.page_limit) {
             return Err(fault("page_limit")(format!("{} is not between 1 and 1000", self.page_limit)));
         }
-        let client = self.client(fault)?;
+        if !(SHORTEST_TIMEOUT..=LONGEST_TIMEOUT).contains(&self.timeout) {
+            return Err(fault("timeout")(format!("{:#} is not between 1s and 1m", self.timeout)));
+        }
+        self.settings().map(|_| ()).map_err(|found| fault(found.key)(found.reason))
+    }
+
+    /// What does not change during a turn.
+    pub(crate) fn policy(&self) -> Policy {
         let start = self.start_time.unwrap_or_else(|| clock::now() - API_RETENTION);
+        Policy::new(Duration::try_from(self.poll_interval).unwrap_or(Duration::MAX), start, self.page_limit)
+    }
+
+    /// Reads the token. Nothing is sent yet.
+    pub(crate) fn open(&self, connections: &Connections) -> Result<Source, InvalidConfig> {
+        self.check()?;
+        let open = |settings| Access::open(self.id.clone(), self.feeds.clone(), settings, connections);
+        let access = self.settings().and_then(open);
+        let access =
+            access.map_err(|Fault { key, reason }| InvalidConfig::Value { source_id: self.id.clone(), key, reason })?;
+        let Policy { poll_interval, start, page_limit, .. } = self.policy();
         Ok(Source {
-            label: self.label.unwrap_or_else(|| self.id.to_string()),
-            id: self.id,
-            client,
-            feeds: self.feeds,
+            label: self.label(),
+            id: self.id.clone(),
+            access,
+            clock_skew: Mutex::default(),
             start,
-            poll_interval: Duration::try_from(self.poll_interval).unwrap_or(Duration::MAX),
-            page_limit: self.page_limit,
+            poll_interval,
+            page_limit,
         })
     }
 
-    fn client<F>(&self, fault: impl Fn(&'static str) -> F) -> Result<Client, InvalidConfig>
-    where
-        F: FnOnce(String) -> InvalidConfig,
-    {
-        let token = read_token(&self.token_file).map_err(|reason| fault("token_file")(reason))?;
-        let region = self.region.as_deref().map(str::parse::<Region>).transpose();
-        let region = region.map_err(|error| fault("region")(error.to_string()))?;
-        let explicit = self.events_api_url.as_deref().map(str::parse).transpose();
-        let explicit = explicit.map_err(|error| fault("events_api_url")(format!("no URL: {error}")))?;
-        let endpoint =
-            Endpoint::for_token(&token, region, explicit).map_err(|error| fault("region")(error.to_string()))?;
-        let ca_pem = self.ca_file.as_ref().map(std::fs::read).transpose();
-        let ca_pem = ca_pem.map_err(|error| fault("ca_file")(error.to_string()))?;
-        let options = ClientOptions { ca_pem, ..ClientOptions::default() };
-        Client::new(endpoint, token, options).map_err(|error| fault("ca_file")(error.to_string()))
+    pub(crate) fn label(&self) -> String {
+        self.label.clone().unwrap_or_else(|| self.id.to_string())
+    }
+
+    fn settings(&self) -> Result<Settings, Fault> {
+        let fault = |reason: &str| Err(Fault { key: "token_file", reason: reason.into() });
+        let keeper = match (self.token_file.as_os_str().is_empty(), &self.token_env) {
+            (false, None) => Keeper::File(self.token_file.clone()),
+            (true, Some(name)) => Keeper::Variable(name.clone()),
+            (false, Some(_)) => return fault("name it or token_env, not both"),
+            (true, None) => return fault("name the file with the token, or the variable with it as token_env"),
+        };
+        Ok(Settings {
+            keeper,
+            region: self.region.clone(),
+            events_api_url: self.events_api_url.clone(),
+            ca_file: self.ca_file.clone(),
+            timeout: Duration::try_from(self.timeout).unwrap_or(Duration::MAX),
+        })
     }
 }
 
-fn read_token(path: &std::path::Path) -> Result<Token, String> {
-    let unreadable = |error: std::io::Error| format!("{}: {error}", path.display());
-    if std::fs::metadata(path).map_err(unreadable)?.len() > MAX_TOKEN_FILE {
-        return Err(format!("{} is too large for a token", path.display()));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(changes: impl FnOnce(&mut SourceConfig)) -> String {
+        let mut config = SourceConfig::new("acme".parse().unwrap());
+        changes(&mut config);
+        config.open(&Connections::default()).map(|_| ()).unwrap_err().to_string()
     }
-    let text = std::fs::read_to_string(path).map_err(unreadable)?;
-    Token::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
+
+    #[test]
+    fn a_token_has_one_place() {
+        let check = |changes: fn(&mut SourceConfig), expect: &str| {
+            let refusal = refusal(changes);
+            assert!(refusal.starts_with(&format!("fetcher.sources (acme).{expect}")), "{refusal}");
+        };
+        check(|_| (), "token_file: name the file");
+        check(
+            |config| (config.token_file, config.token_env) = ("a".into(), Some("A".into())),
+            "token_file: name it or",
+        );
+        check(|config| config.token_file = "/nowhere/token".into(), "token_file: /nowhere/token: ");
+        check(
+            |config| config.token_env = Some("LATCHKEY_NO_SUCH_VARIABLE".into()),
+            "token_env: LATCHKEY_NO_SUCH_VARIABLE is not set",
+        );
+        // Set everywhere, and no token.
+        check(|config| config.token_env = Some("PATH".into()), "token_env: this is not a bearer token");
+    }
 }

@@ -4,13 +4,22 @@
 //! hands the task back with a delay. It keeps nothing that matters: the window of a chain's recent events is remembered only to save
 //! reading its pages again, and counts only while the chain's newest page is the one it was made for.
 
+mod access;
+mod audit;
+mod budget;
 mod config;
+mod connections;
+mod history;
+mod keeper;
+mod lanes;
 mod memory;
 mod metrics;
 mod performer;
+mod roster;
+mod scopes;
 mod service;
 mod source;
 
-pub use config::{Config, InvalidConfig, SourceConfig};
+pub use config::{AuditConfig, Config, InvalidConfig, SourceConfig};
 pub use metrics::Metrics;
 pub use service::Fetcher;

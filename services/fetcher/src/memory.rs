@@ -4,10 +4,12 @@
 //! windows are dropped without a thought when all together pass the bound.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Mutex, PoisonError},
+    time::Instant,
 };
 
+use jiff::Timestamp;
 use latchkey_contracts::Chain;
 use latchkey_core::duplicates::Window;
 
@@ -18,6 +20,17 @@ const MAX_UUIDS: usize = 2_000_000;
 #[derive(Default)]
 pub(crate) struct Memory {
     pub(crate) window: Option<Remembered>,
+    /// Whether the turn took long.
+    pub(crate) is_slow: bool,
+    /// When the next is due.
+    pub(crate) due: Option<Instant>,
+}
+
+/// What a chain's last turn says about the next.
+#[derive(Clone, Copy)]
+pub(crate) struct Known {
+    pub(crate) is_slow: bool,
+    pub(crate) due: Option<Instant>,
 }
 
 /// A window together with the newest page it knows.
@@ -25,11 +38,30 @@ pub(crate) struct Memory {
 pub(crate) struct Remembered {
     pub(crate) sequence: u64,
     pub(crate) window: Window,
+    /// For a wide window: from which event time on it is to recognise what comes again.
+    pub(crate) from: Option<Timestamp>,
+}
+
+impl Remembered {
+    /// Whether it is of the newest page, and wide enough for a chain that is read again from `from` on.
+    pub(crate) fn serves(&self, sequence: u64, from: Option<Timestamp>) -> bool {
+        let wide_enough = from.is_none_or(|from| self.from.is_some_and(|covers| covers <= from));
+        self.sequence == sequence && wide_enough
+    }
+
+    /// Gives the memory of a recovery back once it is over.
+    pub(crate) fn narrow_after(&mut self, from: Option<Timestamp>) {
+        if from.is_none() && self.from.take().is_some() {
+            self.window.narrow();
+        }
+    }
 }
 
 #[derive(Default)]
 struct Shelf {
     chains: HashMap<Chain, (u64, Memory)>,
+    /// Chains with a window that remembers something, the least recently used first.
+    with_window: BTreeMap<u64, Chain>,
     uuids: usize,
     clock: u64,
 }
@@ -39,30 +71,50 @@ struct Shelf {
 pub(crate) struct Memories(Mutex<Shelf>);
 
 impl Memories {
+    /// What is remembered of a chain's last turn; `None`: this process has not polled it.
+    pub(crate) fn recall(&self, chain: &Chain) -> Option<Known> {
+        let shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shelf.chains.get(chain).map(|(_, memory)| Known { is_slow: memory.is_slow, due: memory.due })
+    }
+
     /// Takes a chain's memory out; it comes back by [`Memories::keep`] if the turn ends well.
     pub(crate) fn take(&self, chain: &Chain) -> Memory {
         let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, memory) = shelf.chains.remove(chain).unwrap_or_default();
-        shelf.uuids -= memory.size();
-        memory
+        shelf.remove(chain)
     }
 
-    pub(crate) fn keep(&self, chain: Chain, memory: Memory) {
+    pub(crate) fn keep(&self, chain: Chain, mut memory: Memory) {
         let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Two turns may overlap when a task was replaced.
+        shelf.remove(&chain);
+        if memory.size() == 0 {
+            memory.window = None;
+        }
         shelf.clock += 1;
         shelf.uuids += memory.size();
         let used_at = shelf.clock;
+        if memory.window.is_some() {
+            shelf.with_window.insert(used_at, chain.clone());
+        }
         shelf.chains.insert(chain, (used_at, memory));
         while shelf.uuids > MAX_UUIDS && shelf.forget_oldest_window() {}
     }
 }
 
 impl Shelf {
-    fn forget_oldest_window(&mut self) -> bool {
-        let with_window = self.chains.values_mut().filter(|(_, memory)| memory.window.is_some());
-        let Some((_, memory)) = with_window.min_by_key(|(used_at, _)| *used_at) else { return false };
+    fn remove(&mut self, chain: &Chain) -> Memory {
+        let Some((used_at, memory)) = self.chains.remove(chain) else { return Memory::default() };
+        self.with_window.remove(&used_at);
         self.uuids -= memory.size();
-        memory.window = None;
+        memory
+    }
+
+    fn forget_oldest_window(&mut self) -> bool {
+        let Some((_, chain)) = self.with_window.pop_first() else { return false };
+        if let Some((_, memory)) = self.chains.get_mut(&chain) {
+            self.uuids -= memory.size();
+            memory.window = None;
+        }
         true
     }
 }
@@ -87,7 +139,23 @@ mod tests {
     fn memory(uuids: usize) -> Memory {
         let mut window = Window::default();
         window.remember((0..uuids).map(|n| Fingerprint::of(&n.to_string())).collect());
-        Memory { window: Some(Remembered { sequence: 1, window }) }
+        Memory { window: Some(Remembered { sequence: 1, window, from: None }), ..Memory::default() }
+    }
+
+    #[test]
+    fn a_window_serves_the_recovery_it_was_made_for() {
+        let second = |second| Timestamp::from_second(second).ok();
+        let remembered = |from| Remembered { sequence: 7, window: Window::default(), from };
+        for (from, sequence, wanted, serves) in [
+            (None, 7, None, true),
+            (None, 8, None, false),
+            (None, 7, second(5), false),
+            (second(5), 7, second(5), true),
+            (second(5), 7, second(4), false),
+            (second(5), 7, None, true),
+        ] {
+            assert_eq!(remembered(from).serves(sequence, wanted), serves, "{from:?} {sequence} {wanted:?}");
+        }
     }
 
     #[test]

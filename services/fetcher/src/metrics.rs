@@ -1,10 +1,16 @@
 //! What a fetcher counts.
 
-use latchkey_contracts::Chain;
-use latchkey_core::polling::Outcome;
+use std::sync::atomic::AtomicU64;
+
+use jiff::{SignedDuration, Timestamp};
+use latchkey_contracts::{Chain, SourceId, reread::Found};
+use latchkey_core::{
+    budget::Work,
+    polling::{Off, Outcome},
+};
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Unit,
 };
 
@@ -30,6 +36,41 @@ pub struct Metrics {
     duplicates: Family<ChainLabels, Counter>,
     polls: Family<PollLabels, Counter>,
     fetch_seconds: Histogram,
+    recoveries: Family<ChainLabels, Counter>,
+    token_expiry: Family<SourceLabels, Gauge>,
+    clock_skew: Family<SourceLabels, Gauge<f64, AtomicU64>>,
+    budget: Family<BudgetLabels, Counter>,
+    missing: Family<RereadLabels, Counter>,
+    completeness: Family<ChainLabels, Gauge<f64, AtomicU64>>,
+    audit_lateness: Histogram,
+    lateness: Histogram,
+    sources: Family<StandingLabels, Gauge>,
+}
+
+/// A chain, and why its past was read: audit, backfill or compare.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RereadLabels {
+    kind: &'static str,
+    source: String,
+    feed: &'static str,
+}
+
+/// What came of asking for requests: taken, refused, or alone if the budget could not be reached.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct BudgetLabels {
+    work: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StandingLabels {
+    standing: &'static str,
+}
+
+/// The label of one source.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct SourceLabels {
+    source: String,
 }
 
 impl Metrics {
@@ -43,6 +84,16 @@ impl Metrics {
             polls: Family::default(),
             // From a stand-in on loopback to the time-out of 60 s.
             fetch_seconds: Histogram::new([0.001, 0.01, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0]),
+            recoveries: Family::default(),
+            token_expiry: Family::default(),
+            clock_skew: Family::default(),
+            budget: Family::default(),
+            missing: Family::default(),
+            completeness: Family::default(),
+            // From minutes to three weeks.
+            audit_lateness: Histogram::new([900.0, 3_600.0, 14_400.0, 86_400.0, 259_200.0, 604_800.0, 1_814_400.0]),
+            lateness: Histogram::new([0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0]),
+            sources: Family::default(),
         };
         metrics.register(|registry| {
             let fetcher = registry.sub_registry_with_prefix("fetcher");
@@ -51,6 +102,23 @@ impl Metrics {
             fetcher.register("duplicates", "Items that the API had sent before", new.duplicates.clone());
             fetcher.register("polls", "Turns by outcome", new.polls.clone());
             fetcher.register_with_unit("fetch", "Time to fetch a page", Unit::Seconds, new.fetch_seconds.clone());
+            let help = "Times a chain was read again from a point in time";
+            fetcher.register("recoveries", help, new.recoveries.clone());
+            let help = "When the token expires as it says itself, in Unix time";
+            fetcher.register_with_unit("token_expiry_timestamp", help, Unit::Seconds, new.token_expiry.clone());
+            let help = "Messages exchanged about the budgets of accounts, by what came of them";
+            fetcher.register("budget_messages", help, new.budget.clone());
+            let help = "Events of the past that polling had not brought";
+            fetcher.register("audit_events_missing", help, new.missing.clone());
+            let help = "Share of the events of the last audited window that polling had brought";
+            fetcher.register("audit_completeness_ratio", help, new.completeness.clone());
+            let help = "How long after they happened events were found that only an audit found";
+            fetcher.register_with_unit("audit_lateness", help, Unit::Seconds, new.audit_lateness.clone());
+            let help = "How far our clock is ahead of 1Password's";
+            fetcher.register_with_unit("clock_skew", help, Unit::Seconds, new.clock_skew.clone());
+            let help = "How long after it was due a chain was taken up, as this process knows";
+            fetcher.register_with_unit("lateness", help, Unit::Seconds, new.lateness.clone());
+            fetcher.register("sources", "Sources by how they stand with this fetcher", new.sources.clone());
         });
         new
     }
@@ -73,6 +141,66 @@ impl Metrics {
         self.fetch_seconds.observe(seconds);
     }
 
+    pub(crate) fn taken_up(&self, seconds_late: f64) {
+        self.lateness.observe(seconds_late);
+    }
+
+    pub(crate) fn standings(&self, standings: [(&'static str, usize); 4]) {
+        for (standing, count) in standings {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.sources.get_or_create(&StandingLabels { standing }).set(count);
+        }
+    }
+
+    /// Forgets what was counted of a source that is gone.
+    pub(crate) fn forget(&self, chain: &Chain) {
+        let (of_chain, source) = (labels(chain), SourceLabels { source: chain.source.to_string() });
+        self.pages.remove(&of_chain);
+        self.events.remove(&of_chain);
+        self.duplicates.remove(&of_chain);
+        self.recoveries.remove(&of_chain);
+        self.token_expiry.remove(&source);
+        self.clock_skew.remove(&source);
+    }
+
+    pub(crate) fn began_again(&self, chain: &Chain) {
+        self.recoveries.get_or_create(&labels(chain)).inc();
+    }
+
+    pub(crate) fn token_expires(&self, source: &SourceId, at: Option<Timestamp>) {
+        let labels = SourceLabels { source: source.to_string() };
+        if let Some(at) = at {
+            self.token_expiry.get_or_create(&labels).set(at.as_second());
+        } else {
+            self.token_expiry.remove(&labels);
+        }
+    }
+
+    pub(crate) fn clock_is_ahead(&self, source: &SourceId, by: SignedDuration) {
+        self.clock_skew.get_or_create(&SourceLabels { source: source.to_string() }).set(by.as_secs_f64());
+    }
+
+    pub(crate) fn budget_asked(&self, work: Work, outcome: &'static str) {
+        self.budget.get_or_create(&BudgetLabels { work: work.as_str(), outcome }).inc();
+    }
+
+    /// A window of the past is read.
+    pub(crate) fn reread_finished(&self, chain: &Chain, kind: &'static str, found: &Found) {
+        let ChainLabels { source, feed } = labels(chain);
+        self.missing.get_or_create(&RereadLabels { kind, source, feed }).inc_by(found.missing);
+        if kind == "audit" {
+            #[expect(clippy::cast_precision_loss, reason = "a share need not be exact")]
+            let ratio = if found.events == 0 { 1.0 } else { found.present as f64 / found.events as f64 };
+            self.completeness.get_or_create(&labels(chain)).set(ratio);
+        }
+    }
+
+    pub(crate) fn found_late(&self, kind: &'static str, seconds: f64) {
+        if kind == "audit" {
+            self.audit_lateness.observe(seconds);
+        }
+    }
+
     pub(crate) fn turn_ended(&self, chain: &Chain, outcome: &Outcome) {
         let ChainLabels { source, feed } = labels(chain);
         let outcome = match outcome {
@@ -80,6 +208,9 @@ impl Metrics {
             Outcome::Active => "active",
             Outcome::Behind => "behind",
             Outcome::Refused(failure) => failure.reason,
+            Outcome::Off(Off::Paused) => "paused",
+            Outcome::Off(Off::Removed) => "removed",
+            Outcome::Off(Off::OutOfScope) => "off",
         };
         self.polls.get_or_create(&PollLabels { source, feed, outcome }).inc();
     }

@@ -1,5 +1,8 @@
 //! Performs what the polling machine decides, for one turn of one chain.
 
+use std::{sync::Arc, time::Instant};
+
+use jiff::Timestamp;
 use latchkey_bus::{Bus, Publication};
 use latchkey_contracts::{
     Chain,
@@ -7,10 +10,13 @@ use latchkey_contracts::{
 };
 use latchkey_core::{
     body,
+    budget::Work,
     duplicates::{Uuids, Window},
-    instant, page,
+    event_time, instant,
     page_id::page_id,
-    polling::{self, Action, Failure, Fetched, Input, LastPage, Published, Report, Request, Settled, Turn},
+    polling::{
+        self, Action, Failure, Fetched, Input, LastPage, Off, Policy, Published, Report, Request, Settled, Turn,
+    },
 };
 use latchkey_events_api as events_api;
 use latchkey_runtime::clock;
@@ -18,6 +24,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, info_span};
 
 use crate::{
+    access::Pass,
+    budget::Budgets,
+    history,
     memory::{Memory, Remembered},
     metrics::Metrics,
     source::Source,
@@ -35,7 +44,10 @@ struct Held {
 pub(crate) struct Performer<'a> {
     pub(crate) chain: &'a Chain,
     pub(crate) source: &'a Source,
+    /// The token of this turn.
+    pass: Arc<Pass>,
     pub(crate) bus: &'a Bus,
+    budgets: &'a Budgets,
     pub(crate) metrics: &'a Metrics,
     pub(crate) memory: Memory,
     held: Option<Held>,
@@ -46,20 +58,23 @@ impl<'a> Performer<'a> {
         chain: &'a Chain,
         source: &'a Source,
         bus: &'a Bus,
+        budgets: &'a Budgets,
         metrics: &'a Metrics,
         memory: Memory,
     ) -> Self {
-        Self { chain, source, bus, metrics, memory, held: None }
+        Self { chain, source, pass: source.access.pass(), bus, budgets, metrics, memory, held: None }
     }
 
     /// Runs the turn to its end. When `stop` is cancelled, a fetch under way is dropped and the turn ends at the page before it.
     pub(crate) async fn run(mut self, jitter: f64, stop: &CancellationToken) -> (Report, Memory) {
+        self.pass = self.source.access.fresh().await;
         let (mut turn, mut action) = Turn::begin(self.source.policy(), jitter, clock::now());
         loop {
             let input = match action {
                 Action::Finish(report) => return (*report, self.memory),
-                Action::Recover => self.recover().await,
+                Action::Recover => recover(self.bus, self.chain).await,
                 Action::Publish { expected } => self.publish(expected).await,
+                Action::LookBack { from } => self.look_back(from, &turn).await,
                 Action::Fetch(request) => {
                     let fetched = tokio::select! {
                         biased;
@@ -79,28 +94,22 @@ impl<'a> Performer<'a> {
         }
     }
 
-    async fn recover(&self) -> Input {
-        match futures::future::try_join(self.bus.last_page(self.chain), self.bus.last_checkpoint(self.chain)).await {
-            Ok((last_page, checkpoint)) => {
-                let last_page = match last_page.map(|stored| last_page_of(stored.sequence, &stored.message)).transpose()
-                {
-                    Ok(last_page) => last_page,
-                    Err(error) => return self.bus_failed(&error),
-                };
-                let checkpoint = checkpoint.map(|stored| polling::read_checkpoint(&stored.message));
-                Input::Recovered { last_page, checkpoint }
-            }
-            Err(error) => self.bus_failed(&error),
-        }
-    }
-
     async fn fetch(&mut self, request: &Request, turn: &Turn) -> Input {
+        if self.source.access.excludes(self.chain.feed) {
+            return Input::Off(Off::OutOfScope);
+        }
+        if let Err(wait) = self.budgets.take_or_wait(&self.pass.account, Work::Live).await {
+            return Input::FetchFailed(polling::over_budget(wait));
+        }
         // A root of its own: one trace follows one page, from here to the file it ends in.
         let span = info_span!(parent: None, "page", source = %self.chain.source, feed = %self.chain.feed);
-        let started = std::time::Instant::now();
-        let ask = self.source.page_request(request);
-        let answer = self.source.client.page(self.chain.feed, &ask).instrument(span.clone()).await;
-        self.metrics.page_fetched(started.elapsed().as_secs_f64());
+        let ask = Source::page_request(request);
+        let answer = self.ask(&ask).instrument(span.clone()).await;
+        if matches!(answer, Err(events_api::Error::Unauthorized))
+            && self.source.access.excludes_by_now(self.chain.feed, &self.pass).await
+        {
+            return Input::Off(Off::OutOfScope);
+        }
         let read = answer.as_ref().map_err(failure).and_then(|response| {
             let view = response.page().map_err(|error| failure(&error))?;
             Ok((response.body.clone(), view))
@@ -116,20 +125,24 @@ impl<'a> Performer<'a> {
                 has_more: view.has_more,
                 items: 0,
                 new_items: 0,
+                newest_event_at: None,
             });
         }
-        let window = match self.window(turn.sequence()).await {
+        let window = match self.window(turn).await {
             Ok(window) => window,
             Err(error) => return self.bus_failed(&error),
         };
         let marked = window.mark(&view.items);
+        let fetched_at = clock::now();
         let fetched = Fetched {
             page_id: page_id(self.chain, &wire_request(&ask), &body),
             cursor: view.cursor.clone(),
             has_more: view.has_more,
             items: u32::try_from(view.items.len()).expect("a page has a bounded number of items"),
             new_items: marked.new_items,
+            newest_event_at: event_time::newest(&view.items, fetched_at),
         };
+        let newest_event_at = turn.newest_event_at().max(fetched.newest_event_at);
         let packed = body::pack(&body);
         let page = RawPage {
             page_id: fetched.page_id.clone(),
@@ -139,7 +152,7 @@ impl<'a> Performer<'a> {
             request: Some(wire_request(&ask)),
             next_cursor: fetched.cursor.as_str().into(),
             has_more: fetched.has_more,
-            fetched_at_unix_nano: instant::to_unix_nano(clock::now()),
+            fetched_at_unix_nano: instant::to_unix_nano(fetched_at),
             api_version: "v2".into(),
             item_count: fetched.items,
             duplicates: marked.duplicates,
@@ -147,9 +160,42 @@ impl<'a> Performer<'a> {
             body_size: body.len() as u64,
             body: packed,
             events_total: turn.events_total() + u64::from(marked.new_items),
+            newest_event_unix_nano: instant::optional_to_unix_nano(newest_event_at),
+            recovering_from_unix_nano: instant::optional_to_unix_nano(
+                turn.recovering_from().filter(|_| fetched.has_more),
+            ),
+            recoveries: turn.recoveries(),
         };
         self.held = Some(Held { page, fresh: marked.fresh, new_items: marked.new_items, span });
         Input::Fetched(fetched)
+    }
+
+    /// One request; a second one only if the token was replaced since the turn began.
+    async fn ask(&mut self, request: &events_api::PageRequest) -> Result<events_api::Response, events_api::Error> {
+        let answer = self.ask_once(request).await;
+        if !matches!(answer, Err(events_api::Error::Unauthorized)) {
+            return answer;
+        }
+        let Some(pass) = self.source.access.replaced(&self.pass).await else { return answer };
+        self.pass = pass;
+        // So rare that it does not wait; it counts all the same.
+        let _ = self.budgets.take(&self.pass.account, Work::Live).await;
+        self.ask_once(request).await
+    }
+
+    async fn ask_once(&self, request: &events_api::PageRequest) -> Result<events_api::Response, events_api::Error> {
+        let (started, asked_at) = (Instant::now(), clock::now());
+        let answer = self.pass.client.page(self.chain.feed, request).await;
+        self.metrics.page_fetched(started.elapsed().as_secs_f64());
+        if let Err(events_api::Error::RateLimited { retry_after }) = &answer {
+            self.budgets.refused(&self.pass.account, *retry_after).await;
+        }
+        if let Some(date) = answer.as_ref().ok().and_then(|response| response.date)
+            && let Some(skew) = self.source.answered(date, asked_at, clock::now())
+        {
+            self.metrics.clock_is_ahead(&self.source.id, skew);
+        }
+        answer
     }
 
     async fn publish(&self, expected: u64) -> Input {
@@ -178,51 +224,93 @@ impl<'a> Performer<'a> {
         }
     }
 
+    /// What could be recognised if the API sent it again; it stays in memory for the pages to come.
+    async fn look_back(&mut self, from: Timestamp, turn: &Turn) -> Input {
+        let sequence = turn.sequence();
+        match history::wide(self.bus, sequence, turn.newest_event_at(), from).await {
+            Ok((window, covered)) => {
+                self.memory.window = Some(Remembered { sequence, window, from: Some(from) });
+                self.metrics.began_again(self.chain);
+                tracing::warn!(
+                    source = %self.chain.source, feed = %self.chain.feed, %from, %covered,
+                    "the chain cannot go on from its cursor: it is read again from a point in time"
+                );
+                Input::LookedBack { covered }
+            }
+            Err(error) => self.bus_failed(&error),
+        }
+    }
+
     /// The chain's window up to its newest page, rebuilt by walking the pages back if this process does not have it.
-    async fn window(&mut self, sequence: u64) -> Result<&Window, latchkey_bus::Error> {
-        let remembered = match self.memory.window.take() {
-            Some(remembered) if remembered.sequence == sequence => remembered,
-            _ => Remembered { sequence, window: walk_back(self.bus, sequence).await? },
+    async fn window(&mut self, turn: &Turn) -> Result<&Window, latchkey_bus::Error> {
+        let (sequence, from) = (turn.sequence(), turn.recovering_from());
+        let mut kept = self.memory.window.take();
+        if let Some(remembered) = kept.as_mut().filter(|remembered| remembered.sequence != sequence)
+            && history::without_backfill(self.bus, sequence).await? == remembered.sequence
+        {
+            remembered.sequence = sequence;
+        }
+        let kept = kept.filter(|remembered| remembered.serves(sequence, from));
+        let mut remembered = match (kept, from) {
+            (Some(remembered), _) => remembered,
+            (None, None) => Remembered { sequence, window: history::usual(self.bus, sequence).await?, from },
+            (None, Some(from)) => {
+                let (window, _) = history::wide(self.bus, sequence, turn.newest_event_at(), from).await?;
+                Remembered { sequence, window, from: Some(from) }
+            }
         };
+        remembered.narrow_after(from);
         Ok(&self.memory.window.insert(remembered).window)
     }
 
     fn bus_failed(&self, error: &latchkey_bus::Error) -> Input {
-        tracing::warn!(source = %self.chain.source, feed = %self.chain.feed, %error, "the turn ends: the bus gave no answer");
-        Input::BusFailed
+        bus_failed(self.chain, error)
     }
 }
 
-async fn walk_back(bus: &Bus, newest: u64) -> Result<Window, latchkey_bus::Error> {
-    let mut window = Window::default();
-    let mut sequence = newest;
-    while sequence > 0 {
-        // Retention may have removed the rest.
-        let Some(stored) = bus.page_at(sequence).await? else { break };
-        let uuids = uuids(&stored.message);
-        if !window.recall(uuids) {
-            break;
-        }
-        sequence = stored.message.previous_sequence;
+/// A turn that asks nobody: the chain keeps its place, and its checkpoint says why.
+pub(crate) async fn rest(chain: &Chain, policy: Policy, bus: &Bus, why: &Input) -> Report {
+    let (mut turn, mut action) = Turn::begin(policy, 0.0, clock::now());
+    loop {
+        let input = match action {
+            Action::Finish(report) => return *report,
+            Action::Recover => recover(bus, chain).await,
+            _ => why.clone(),
+        };
+        action = turn.handle(input, clock::now()).action;
     }
-    Ok(window)
 }
 
-/// The uuids of a stored page; none if it cannot be read, which costs at worst that an event is taken for a new one.
-fn uuids(stored: &RawPage) -> Uuids {
-    let size = usize::try_from(stored.body_size).unwrap_or(body::MAX_BYTES);
-    let fresh = |body: &[u8]| page::read(body).map(|view| Window::default().mark(&view.items).fresh);
-    body::unpack(&stored.body, size, fresh).ok().and_then(Result::ok).unwrap_or_default()
+async fn recover(bus: &Bus, chain: &Chain) -> Input {
+    let recovered = async {
+        let (last_page, checkpoint) =
+            futures::future::try_join(bus.last_page(chain), bus.last_checkpoint(chain)).await?;
+        let last_page = last_page.map(|stored| last_page_of(stored.sequence, &stored.message)).transpose()?;
+        let checkpoint = checkpoint.map(|stored| Box::new(polling::read_checkpoint(&stored.message)));
+        Ok(Input::Recovered { last_page, checkpoint })
+    };
+    recovered.await.unwrap_or_else(|error| bus_failed(chain, &error))
 }
 
-fn last_page_of(sequence: u64, page: &RawPage) -> Result<LastPage, latchkey_bus::Error> {
+fn bus_failed(chain: &Chain, error: &latchkey_bus::Error) -> Input {
+    tracing::warn!(source = %chain.source, feed = %chain.feed, %error, "the turn ends: the bus gave no answer");
+    Input::BusFailed
+}
+
+pub(crate) fn last_page_of(sequence: u64, page: &RawPage) -> Result<LastPage, latchkey_bus::Error> {
     Ok(LastPage {
         sequence,
+        previous_sequence: page.previous_sequence,
         page_id: page.page_id.clone(),
         cursor: page.next_cursor.parse().map_err(|_| latchkey_bus::Error::unreadable_page(sequence))?,
         fetched_at: instant::from_unix_nano(page.fetched_at_unix_nano),
-        has_news: page.item_count as usize > page.duplicates.len(),
+        // What only an audit found says nothing of whether polling brings what happens.
+        has_news: page.item_count as usize > page.duplicates.len()
+            && !matches!(page.request, Some(raw_page::Request::Repair(_))),
         events_total: page.events_total,
+        newest_event_at: instant::optional_from_unix_nano(page.newest_event_unix_nano),
+        recovering_from: instant::optional_from_unix_nano(page.recovering_from_unix_nano),
+        recoveries: page.recoveries,
     })
 }
 

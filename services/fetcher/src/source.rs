@@ -1,52 +1,56 @@
 //! One account, ready to be polled.
 
-use std::time::Duration;
-
-use jiff::Timestamp;
-use latchkey_contracts::{Chain, Feed, SourceId};
-use latchkey_core::{
-    backoff::Backoff,
-    cursor::Cursor,
-    polling::{Policy, Request},
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
 };
-use latchkey_events_api::{Client, PageRequest};
 
-/// Pauses after failures that may heal by themselves: from a second to five minutes.
-const TRANSIENT: Backoff = backoff(Duration::from_secs(1), Duration::from_mins(5));
+use jiff::{SignedDuration, Timestamp};
+use latchkey_contracts::SourceId;
+use latchkey_core::{
+    clock_skew::ClockSkew,
+    cursor::Cursor,
+    polling::{Circumstances, Policy, Request},
+};
+use latchkey_events_api::PageRequest;
 
-/// Pauses after failures that need somebody's help.
-const PERMANENT: Backoff = backoff(Duration::from_secs(30), Duration::from_mins(10));
-
-const fn backoff(first: Duration, longest: Duration) -> Backoff {
-    match Backoff::new(first, longest) {
-        Ok(backoff) => backoff,
-        Err(_) => panic!("the pauses ascend"),
-    }
-}
+use crate::access::Access;
 
 /// One account.
 pub(crate) struct Source {
     pub(crate) id: SourceId,
     pub(crate) label: String,
-    pub(crate) client: Client,
-    pub(crate) feeds: Vec<Feed>,
+    pub(crate) access: Access,
+    pub(crate) clock_skew: Mutex<ClockSkew>,
     pub(crate) start: Timestamp,
     pub(crate) poll_interval: Duration,
     pub(crate) page_limit: u32,
 }
 
 impl Source {
-    pub(crate) fn chains(&self) -> impl Iterator<Item = Chain> {
-        self.feeds.iter().map(|feed| Chain { source: self.id.clone(), feed: *feed })
-    }
-
     pub(crate) fn policy(&self) -> Policy {
-        Policy { poll_interval: self.poll_interval, start: self.start, transient: TRANSIENT, permanent: PERMANENT }
+        Policy::new(self.poll_interval, self.start, self.page_limit)
     }
 
-    pub(crate) fn page_request(&self, request: &Request) -> PageRequest {
+    /// Takes the date of an answer, and our time before and after it.
+    pub(crate) fn answered(&self, date: Timestamp, asked_at: Timestamp, now: Timestamp) -> Option<SignedDuration> {
+        let mut skew = self.clock_skew.lock().unwrap_or_else(PoisonError::into_inner);
+        skew.answered(date, asked_at, now);
+        skew.median()
+    }
+
+    /// What its checkpoints say of it.
+    pub(crate) fn circumstances(&self) -> Circumstances {
+        Circumstances {
+            source_label: self.label.clone(),
+            token_expires_at: self.access.pass().expires_at,
+            clock_skew: self.clock_skew.lock().unwrap_or_else(PoisonError::into_inner).median(),
+        }
+    }
+
+    pub(crate) fn page_request(request: &Request) -> PageRequest {
         match request {
-            Request::From(start) => PageRequest::Reset { limit: self.page_limit, start: *start, end: None },
+            Request::From { start, limit } => PageRequest::Reset { limit: *limit, start: *start, end: None },
             Request::After(cursor) => PageRequest::Continue { cursor: Cursor::clone(cursor) },
         }
     }

@@ -6,7 +6,7 @@
 use std::sync::atomic::Ordering;
 
 use latchkey_bus::{Error as BusError, Item, Publication, Reader, StreamState, trace};
-use latchkey_contracts::{delivery::Delivery, event::EventBatch, topology::EVENTS};
+use latchkey_contracts::{batch::Batch, delivery::Delivery, topology::EVENTS};
 use latchkey_core::delivery::{self, Load, Planned, Progress, State, Stream};
 use latchkey_runtime::Shutdown;
 use tokio::time::{Instant, sleep_until};
@@ -106,7 +106,7 @@ impl<'a> Session<'a> {
         };
         if progress.committed() >= events.first {
             match bus.events_at(progress.committed()).await {
-                Ok(Some(stored)) => progress.verify(sink, &stored.message.page_id)?,
+                Ok(Some(stored)) => progress.verify(sink, &stored.message.header.page_id)?,
                 // Removed by hand, or damaged: no evidence against the stream.
                 Ok(None) | Err(BusError::Undecodable { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -144,7 +144,7 @@ impl<'a> Session<'a> {
     }
 
     /// Reads until the load should be written; `false` if the shutdown came first.
-    async fn fill(&self, reader: &mut Reader<EventBatch>, held: &mut Held) -> Result<bool, Error> {
+    async fn fill(&self, reader: &mut Reader<Batch>, held: &mut Held) -> Result<bool, Error> {
         let limits = &self.forwarder.limits;
         let mut began = None;
         let mut due = None;
@@ -166,14 +166,15 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn take(&self, held: &mut Held, item: Item<EventBatch>) {
+    fn take(&self, held: &mut Held, item: Item<Batch>) {
         let sink = &self.forwarder.sink;
         let sequence = item.sequence;
         let batch = match item.message {
             Ok(batch) => {
+                let header = &batch.header;
                 let span = tracing::info_span!(
-                    parent: None, "deliver", %sink, source = batch.source, feed = batch.feed,
-                    page_sequence = batch.page_sequence, part = batch.part, events = batch.events.len()
+                    parent: None, "deliver", %sink, source = header.source, feed = header.feed,
+                    page_sequence = header.page_sequence, part = header.part, events = batch.records.len()
                 );
                 trace::set_parent(&span, item.context);
                 held.spans.push(span);

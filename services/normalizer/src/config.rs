@@ -65,7 +65,7 @@ impl Default for Config {
     /// Twice the processors: while one page waits for the server, another is worked on.
     fn default() -> Self {
         let processors = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let Options { unknown, email_usernames } = Options::default();
+        let Options { unknown, email_usernames, .. } = Options::default();
         Self {
             concurrency: processors.saturating_mul(NonZeroUsize::MIN.saturating_add(1)),
             schemas: None,
@@ -86,7 +86,8 @@ impl Config {
             return Err(InvalidConfig::LookEvery(self.look_every));
         }
         let look_every = Duration::try_from(self.look_every).expect("bounds are positive");
-        let options = Options { unknown: self.unknown_fields, email_usernames: self.email_usernames };
+        let options =
+            Options { unknown: self.unknown_fields, email_usernames: self.email_usernames, ..Options::default() };
         let sources = Sources { directory: self.schemas, unknown: self.unknown_fields_by_log_type, options };
         let rulebook = Rulebook::open(sources, metrics.clone())?;
         let learning = self.learn_users.then(Learning::default);

@@ -177,8 +177,8 @@ impl Inner {
         let tables = Arc::clone(&self.tables);
         let work = move || {
             let output = work::page(&origin, &message, &rules, &lookups, clock::now());
-            let events = output.batches.iter().flat_map(|batch| &batch.events);
-            tables.learn(events.map(|event| event.record.as_ref()));
+            let events = output.batches.iter().flat_map(|batch| batch.records.iter());
+            tables.learn(events.map(|event| event.record));
             output
         };
         tokio::task::spawn_blocking(work).await.expect("normalizing is total, and its task is never cancelled")
@@ -188,7 +188,7 @@ impl Inner {
     async fn publish_at_any_price(&self, origin: &Origin, output: &mut Output) -> Result<(), Unfinished> {
         loop {
             match publish(&self.bus, origin, output).await {
-                Err(Unfinished::TooLarge(part)) if !output.batches[part].events.is_empty() => {
+                Err(Unfinished::TooLarge(part)) if !output.batches[part].records.is_empty() => {
                     tracing::error!(part, "events fit into no message; they go to REJECTIONS");
                     work::refuse_part(output, part);
                 }

@@ -15,15 +15,19 @@ use std::{
 
 use arc_swap::ArcSwap;
 use latchkey_bus::Bus;
+use latchkey_contracts::rejection::Problem;
 use latchkey_core::{
     alert::files::Standing,
-    lookup::{self, Definitions, InvalidDefinitions, Lookups, Report, Staleness, TableReport, staleness},
+    lookup::{self, Definitions, InvalidDefinitions, Lookups, Report, RowFault, Staleness, TableReport, staleness},
 };
 use latchkey_runtime::clock;
 
 pub(crate) use self::learning::Learning;
 use self::sources::{Files, Look};
 use crate::{directory::Unreadable, metrics::Metrics, work::Rules};
+
+/// How many faults of a table's rows are logged; `latchkey lookup check` names more.
+const MAX_LOGGED_FAULTS: usize = 10;
 
 /// Lookup tables that cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -179,11 +183,7 @@ impl Tables {
         (state.seen, state.rules) = (Some(look.clone()), Arc::downgrade(rules));
         drop(state);
         let definitions = Definitions::load(&files.definitions())?;
-        let sources = lookup::Sources {
-            definitions: &definitions,
-            schemas: &rules.schemas,
-            email_usernames: rules.options.email_usernames,
-        };
+        let sources = lookup::Sources { definitions: &definitions, schemas: &rules.schemas };
         let (lookups, report) = Lookups::load_from(sources, &files.data())?;
         self.metrics.tables_loaded(&report);
         log(&lookups, &report);
@@ -231,8 +231,18 @@ fn log(lookups: &Lookups, report: &Report) {
             version = lookups.version(),
             "lookup table loaded"
         );
-        for row in &table.first_bad {
-            tracing::warn!(table = table.name, line = row.line, reason = %row.fault, "a row was left out");
+        for RowFault { line, problem } in table.faults.iter().take(MAX_LOGGED_FAULTS) {
+            let Problem { path, rule, expected, found } = problem;
+            tracing::warn!(
+                table = table.name,
+                file = table.file,
+                line,
+                path,
+                rule,
+                expected,
+                found,
+                "a row was left out"
+            );
         }
     }
     for file in &report.ignored {

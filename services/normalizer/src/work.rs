@@ -9,6 +9,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use latchkey_contracts::{
     Chain,
+    batch::Batch,
     event::EventBatch,
     page::RawPage,
     rejection::{Problem, Rejection, RejectionBatch},
@@ -16,7 +17,7 @@ use latchkey_contracts::{
 use latchkey_core::{
     body, instant,
     lookup::Lookups,
-    normalize::{Drift, Item, Normalized, Options, normalize},
+    normalize::{Drift, Normalized, Options, normalize},
     schema::Schemas,
 };
 use prost::Message;
@@ -55,7 +56,7 @@ pub(crate) struct Origin {
 /// What is to be published for a page.
 pub(crate) struct Output {
     /// Every part, also empty ones: sinks learn from them that the page is done.
-    pub(crate) batches: Vec<EventBatch>,
+    pub(crate) batches: Vec<Batch>,
     pub(crate) rejections: Vec<Rejection>,
     /// When it was normalized.
     pub(crate) at: Timestamp,
@@ -99,10 +100,10 @@ pub(crate) fn undecodable(origin: &Origin, reason: String, payload: &Bytes, now:
 /// Turns the events of a part that no message can hold into rejections, so that the page is not stuck for ever.
 pub(crate) fn refuse_part(output: &mut Output, part: usize) {
     let batch = &mut output.batches[part];
-    let events = std::mem::take(&mut batch.events);
-    output.summary.events -= events.len() as u64;
-    output.summary.rejections += events.len() as u64;
-    output.rejections.extend(events.into_iter().map(|event| Rejection {
+    let records = std::mem::take(&mut batch.records);
+    output.summary.events -= records.len() as u64;
+    output.summary.rejections += records.len() as u64;
+    output.rejections.extend(records.iter().map(|event| Rejection {
         item: None,
         problems: vec![Problem {
             path: "$".into(),
@@ -110,7 +111,7 @@ pub(crate) fn refuse_part(output: &mut Output, part: usize) {
             expected: "events that fit into one message".into(),
             found: format!("record {} of {} bytes", event.row_id, event.record.len()),
         }],
-        raw: event.record,
+        raw: Bytes::copy_from_slice(event.record),
     }));
 }
 
@@ -170,17 +171,19 @@ fn part_count(body_size: u64) -> u32 {
 fn output(origin: &Origin, normalized: Normalized, parts: u32, lookup_version: &str, now: Timestamp) -> Output {
     let Normalized { items, events, rejections, duplicates, drift } = normalized;
     let summary = Summary {
-        events: events.len() as u64,
+        events: events.records.len() as u64,
         rejections: rejections.len() as u64,
         duplicates: duplicates.into(),
         drift,
     };
     let normalized_at_unix_nano = instant::to_unix_nano(now);
-    let mut events = events.into_iter().peekable();
     let batches = (0..parts).map(|part| {
-        let end = u64::from(items) * u64::from(part + 1) / u64::from(parts);
-        let of_part = |item: &Item| u64::from(item.index) < end;
-        EventBatch {
+        // The first event of a part, by its place in the page.
+        let first_of = |part: u32| {
+            let item = u64::from(items) * u64::from(part) / u64::from(parts);
+            events.indexes.partition_point(|index| u64::from(*index) < item)
+        };
+        let header = EventBatch {
             page_id: origin.page_id.clone(),
             source: origin.chain.source.to_string(),
             feed: origin.chain.feed.to_string(),
@@ -192,8 +195,9 @@ fn output(origin: &Origin, normalized: Normalized, parts: u32, lookup_version: &
             fetched_at_unix_nano: origin.fetched_at_unix_nano,
             normalized_at_unix_nano,
             lookup_version: lookup_version.into(),
-            events: std::iter::from_fn(|| events.next_if(of_part)).map(|item| item.event).collect(),
-        }
+            events: Vec::new(),
+        };
+        Batch { header, records: events.records.slice(first_of(part)..first_of(part + 1)) }
     });
     Output { batches: batches.collect(), rejections, at: now, summary }
 }

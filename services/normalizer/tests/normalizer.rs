@@ -13,6 +13,7 @@ use latchkey_bus::{Bus, Publication, Reader, server};
 use latchkey_contracts::{
     Chain, Feed,
     alert::alert::State,
+    batch::Batch,
     event::EventBatch,
     page::RawPage,
     topology::{ALERTS, EVENTS, Limits, NORMALIZER, REJECTIONS},
@@ -90,7 +91,7 @@ impl World {
         (events, self.bus.stream_state(&REJECTIONS).await.unwrap().messages)
     }
 
-    async fn batches(&self) -> Reader<EventBatch> {
+    async fn batches(&self) -> Reader<Batch> {
         self.bus.events_from(1).await.unwrap()
     }
 
@@ -156,8 +157,8 @@ fn chain() -> Chain {
     Chain { source: "acme".parse().unwrap(), feed: Feed::ItemUsages }
 }
 
-async fn next(reader: &mut Reader<EventBatch>) -> EventBatch {
-    tokio::time::timeout(PATIENCE, reader.next()).await.unwrap().unwrap().message.unwrap()
+async fn next(reader: &mut Reader<Batch>) -> EventBatch {
+    tokio::time::timeout(PATIENCE, reader.next()).await.unwrap().unwrap().message.unwrap().into()
 }
 
 fn page(id: &str, items: &[Value], duplicates: &[u32]) -> RawPage {

@@ -8,6 +8,7 @@
 mod configuration;
 mod container;
 mod demo;
+mod faults;
 mod kills;
 mod line;
 mod secrets;

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use latchkey_contracts::page::RawPage;
 use latchkey_core::{
     lookup::{File, Lookups},
-    normalize::{Normalized, Options, normalize},
+    normalize::{Events, Normalized, Options, normalize},
     page,
     schema::Schemas,
     timestamp,
@@ -33,9 +33,10 @@ mod side_by_side;
 /// When the pages are said to be normalized. Any time will do, and one that is fixed needs no clock.
 const NOW: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
-const SCHEMAS: [(&str, &str); 2] = [
+const SCHEMAS: [(&str, &str); 3] = [
     ("onepassword_sign_in_attempt.yml", include_str!("../../../../schemas/onepassword_sign_in_attempt.yml")),
     ("onepassword_item_usage.yml", include_str!("../../../../schemas/onepassword_item_usage.yml")),
+    ("onepassword_audit_event.yml", include_str!("../../../../schemas/onepassword_audit_event.yml")),
 ];
 
 const TABLES: [&str; 3] = ["items.jsonl", "vaults.jsonl", "users.jsonl"];
@@ -123,14 +124,15 @@ fn lookups(dir: &Path) -> Result<Lookups> {
 /// Both ways must do the same work, or there is nothing to compare.
 fn check(here: &Normalized, vrl: &[u8]) -> Result<()> {
     let vrl: Vec<&[u8]> = vrl.split_inclusive(|byte| *byte == b'\n').collect();
-    ensure!(here.events.len() == vrl.len(), "{} events here and {} in VRL", here.events.len(), vrl.len());
-    for (item, vrl) in here.events.iter().zip(vrl) {
-        let (ours, theirs) = (comparable(&item.event.record)?, comparable(vrl)?);
+    let Events { indexes, records } = &here.events;
+    ensure!(records.len() == vrl.len(), "{} events here and {} in VRL", records.len(), vrl.len());
+    for ((index, event), vrl) in indexes.iter().zip(records.iter()).zip(vrl) {
+        let (ours, theirs) = (comparable(event.record)?, comparable(vrl)?);
         // No values: records do not belong into messages.
         let differing = ours.iter().find(|(key, value)| theirs.get(*key) != Some(*value));
         let differing = differing.or_else(|| theirs.iter().find(|(key, _)| !ours.contains_key(*key)));
         if let Some((key, _)) = differing {
-            bail!("item {}: {key} differs in VRL", item.index);
+            bail!("item {index}: {key} differs in VRL");
         }
     }
     Ok(())

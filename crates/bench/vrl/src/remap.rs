@@ -2,7 +2,7 @@
 //!
 //! What a program would have to do again for every event, it is given: pages are split as they are here, and what is the same for a
 //! whole page lies in the metadata. Left out is what needs a host, or functions that are not compiled in or that VRL has not:
-//! enrichment, the row id, the order of indicators. Of the types only those of `uuid` and `timestamp` are checked.
+//! enrichment, the row id, the order of indicators. Of the types only those of `uuid` and of timestamps are checked.
 
 use anyhow::{Result, anyhow};
 use latchkey_contracts::{Feed, page::RawPage};
@@ -12,8 +12,11 @@ use vrl::{
     value::{Secrets, Value},
 };
 
-const PROGRAMS: [(Feed, &str); 2] =
-    [(Feed::SignInAttempts, include_str!("sign_in_attempts.vrl")), (Feed::ItemUsages, include_str!("item_usages.vrl"))];
+const PROGRAMS: [(Feed, &str); 3] = [
+    (Feed::SignInAttempts, include_str!("sign_in_attempts.vrl")),
+    (Feed::ItemUsages, include_str!("item_usages.vrl")),
+    (Feed::AuditEvents, include_str!("audit_events.vrl")),
+];
 
 /// Compiled programs and what runs them.
 pub(crate) struct Remap {

@@ -12,23 +12,24 @@ use latchkey_bus::{Bus, ConnectOptions};
 use latchkey_runtime::Failure;
 
 use super::{check, files::Files};
+use crate::output::UntilClosed;
 
 /// How the bucket is reached.
 #[derive(Args, Clone, Default)]
 #[expect(clippy::struct_field_names, reason = "the names are those of the flags")]
-pub(super) struct NatsOptions {
+pub(crate) struct NatsOptions {
     /// The nats-server of the line
     #[arg(long, value_name = "URL", env = "LATCHKEY_NATS_URL")]
-    nats_url: Option<String>,
+    pub(crate) nats_url: Option<String>,
     /// A file with the token for it
     #[arg(long, value_name = "FILE", env = "LATCHKEY_NATS_TOKEN_FILE")]
-    nats_token_file: Option<PathBuf>,
+    pub(crate) nats_token_file: Option<PathBuf>,
     /// A NATS credentials file for it
     #[arg(long, value_name = "FILE", env = "LATCHKEY_NATS_CREDENTIALS_FILE")]
-    nats_credentials_file: Option<PathBuf>,
+    pub(crate) nats_credentials_file: Option<PathBuf>,
     /// Certificates to trust for it, in PEM, beside the system's
     #[arg(long, value_name = "FILE", env = "LATCHKEY_NATS_CA_FILE")]
-    nats_ca_file: Option<PathBuf>,
+    pub(crate) nats_ca_file: Option<PathBuf>,
 }
 
 /// What `latchkey lookup push` takes.
@@ -59,7 +60,7 @@ pub(crate) struct RemoveArguments {
 
 impl NatsOptions {
     /// Streams and buckets are made by the services, with their limits; here nothing is.
-    pub(super) async fn connect(&self) -> anyhow::Result<Bus> {
+    pub(crate) async fn connect(&self) -> anyhow::Result<Bus> {
         let url = self.nats_url.as_deref();
         let url =
             url.ok_or_else(|| Failure::Configuration("--nats-url says where the line's nats-server is".into()))?;
@@ -69,7 +70,7 @@ impl NatsOptions {
         };
         let options = ConnectOptions {
             servers: url.split(',').map(|server| server.trim().to_owned()).collect(),
-            client_name: "latchkey-lookup".into(),
+            client_name: "latchkey".into(),
             token: token.map(|token| token.trim().into()),
             credentials_file: self.nats_credentials_file.clone(),
             ca_file: self.nats_ca_file.clone(),
@@ -96,7 +97,7 @@ pub(super) async fn list(arguments: &ListArguments) -> anyhow::Result<()> {
     let bus = arguments.nats.connect().await?;
     let files = bus.lookup_files().await?;
     bus.close().await;
-    let mut out = io::stdout().lock();
+    let mut out = UntilClosed::new(io::stdout().lock());
     for file in files {
         let modified = file.modified.map(|modified| modified.to_string()).unwrap_or_default();
         writeln!(out, "{}\t{} bytes\t{modified}", file.name, file.size)?;

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{self, Read as _, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
@@ -14,12 +14,15 @@ use latchkey_core::schema::Schemas;
 
 const DEFINITIONS: [&str; 2] = ["yml", "yaml"];
 
+/// The most files of a directory, as of a normalizer's.
+const MAX_FILES: usize = 1_000;
+
 /// The files of a directory that belong to tables, by name.
-pub(super) struct Files(pub(super) Vec<(String, Vec<u8>)>);
+pub(crate) struct Files(pub(super) Vec<(String, Vec<u8>)>);
 
 impl Files {
-    pub(super) fn read(directory: &Path) -> anyhow::Result<Self> {
-        let shown = || directory.display().to_string();
+    pub(crate) fn read(directory: &Path) -> anyhow::Result<Self> {
+        let shown = || format!("{}: cannot be read", directory.display());
         let mut files = Vec::new();
         for entry in fs::read_dir(directory).with_context(shown)? {
             let path = entry.with_context(shown)?.path();
@@ -34,13 +37,27 @@ impl Files {
                 let limit = if definition { MAX_DEFINITION_BYTES } else { MAX_FILE_BYTES };
                 files.push((name.to_owned(), read(&path, limit)?));
             }
+            anyhow::ensure!(files.len() <= MAX_FILES, "{}: more than {MAX_FILES} files", directory.display());
         }
         files.sort_unstable();
         Ok(Self(files))
     }
 
-    /// Loads them as a normalizer would, but for the schemas of its log types.
-    pub(super) fn load(&self) -> anyhow::Result<(Lookups, Report)> {
+    /// The files of several directories. A name that two of them have is refused: one of the files would be passed over.
+    pub(crate) fn read_all(directories: &[PathBuf]) -> anyhow::Result<Self> {
+        let mut all = Self(Vec::new());
+        for directory in directories {
+            for (name, bytes) in Self::read(directory)?.0 {
+                let taken = all.0.iter().any(|(other, _)| *other == name);
+                anyhow::ensure!(!taken, "{}: another directory has a file {name} too", directory.display());
+                all.0.push((name, bytes));
+            }
+        }
+        Ok(all)
+    }
+
+    /// Loads them as a normalizer would that has these schemas of log types.
+    pub(crate) fn load(&self, schemas: &Schemas) -> anyhow::Result<(Lookups, Report)> {
         let is_definition =
             |name: &str| name.rsplit_once('.').is_some_and(|(_, extension)| DEFINITIONS.contains(&extension));
         let mut definitions = Vec::new();
@@ -51,7 +68,7 @@ impl Files {
         let definitions = Definitions::load(&definitions)?;
         let data: Vec<_> =
             self.0.iter().filter(|(name, _)| !is_definition(name)).map(|(name, bytes)| File { name, bytes }).collect();
-        let sources = Sources { definitions: &definitions, schemas: &Schemas::default(), email_usernames: true };
+        let sources = Sources { definitions: &definitions, schemas };
         Ok(Lookups::load_from(sources, &data)?)
     }
 }
@@ -103,6 +120,18 @@ mod tests {
         assert_eq!(read_or_nothing(&path).unwrap(), b"two");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn two_files_of_one_name_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let directories = ["a", "b"].map(|name| directory.path().join(name));
+        for (path, name) in directories.iter().zip(["users.csv", "items.csv"]) {
+            replace(&path.join(name), b"uuid\n").unwrap();
+        }
+        assert_eq!(Files::read_all(&directories).unwrap().0.len(), 2);
+        replace(&directories[1].join("users.csv"), b"uuid\n").unwrap();
+        assert!(Files::read_all(&directories).is_err_and(|error| error.to_string().contains("a file users.csv too")));
     }
 
     #[test]

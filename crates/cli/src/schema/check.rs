@@ -6,14 +6,15 @@ use clap::Args;
 use latchkey_core::schema::{self, Schemas};
 
 use super::{Error, Outcome, files, library};
+use crate::output::UntilClosed;
 
 const EXAMPLE: &str = "\
 Example:
   latchkey schema check schemas/ door.yml
 
-  prints, for each fault, FILE: PATH: REASON
+  prints, for each fault, FILE:LINE: PATH: REASON
 
-    door.yml: fields[opened].type: \"bool\" is no type
+    door.yml:4: fields[opened].type: \"bool\" is no type
 
 Below directories, YAML files without `schema:` and `fields:` (tests, rules, lookup tables) are passed over.
 Exit code: 0 without a fault, 1 with one, 64 if a file cannot be read.";
@@ -33,7 +34,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
         Ok(_) => Vec::new(),
         Err(error) => error.faults,
     };
-    let mut out = anstream::stdout().lock();
+    let mut out = UntilClosed::new(anstream::stdout().lock());
     for fault in &faults {
         // An error of one fault is written as its place and its reason.
         writeln!(out, "{}", schema::Error { faults: vec![fault.clone()] })?;

@@ -34,15 +34,6 @@ pub(super) fn read_start(path: &Path, max_bytes: usize) -> Result<String, Error>
     Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
-/// The content of a file of at most `max_bytes`.
-pub(super) fn read(path: &Path, max_bytes: usize) -> Result<Vec<u8>, Error> {
-    let bytes = read_at_most(path, max_bytes as u64 + 1)?;
-    if bytes.len() > max_bytes {
-        return Err(Error::Refused(format!("{}: longer than {max_bytes} bytes", path.display())));
-    }
-    Ok(bytes)
-}
-
 fn read_at_most(path: &Path, count: u64) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(|error| unreadable(path, &error))?;

@@ -10,6 +10,7 @@ use clap::Args;
 use latchkey_core::infer::{self, Samples};
 
 use super::{Error, Outcome, files, samples};
+use crate::output::UntilClosed;
 
 const EXAMPLE: &str = "\
 Example:
@@ -46,7 +47,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
     }
     match samples.propose(&arguments.name) {
         Ok(text) => {
-            let mut out = io::stdout().lock();
+            let mut out = UntilClosed::new(io::stdout().lock());
             out.write_all(text.as_bytes())?;
             out.flush()?;
             Ok(Outcome::Good)

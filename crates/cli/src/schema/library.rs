@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     path::{Path, PathBuf},
 };
 
@@ -25,6 +26,13 @@ pub(super) struct Library {
 struct File {
     name: String,
     text: String,
+    shipped: bool,
+}
+
+impl fmt::Display for File {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}{}", self.name, if self.shipped { " (shipped)" } else { "" })
+    }
 }
 
 impl Library {
@@ -35,14 +43,14 @@ impl Library {
             for path in files::yaml_files(directory)? {
                 let text = files::read_start(&path, schema::MAX_FILE_BYTES)?;
                 if let Some(log_type) = declared_name(&text) {
-                    let file = File { name: path.display().to_string(), text };
+                    let file = File { name: path.display().to_string(), text, shipped: false };
                     files.entry(log_type).or_default().push(file);
                 }
             }
         }
         for (name, text) in SHIPPED {
             if let Some(log_type) = declared_name(text) {
-                let shipped = || vec![File { name: format!("{name} (shipped)"), text: text.into() }];
+                let shipped = || vec![File { name: name.into(), text: text.into(), shipped: true }];
                 files.entry(log_type).or_insert_with(shipped);
             }
         }
@@ -56,6 +64,27 @@ impl Library {
         match loaded {
             Ok(schemas) => schemas.get(log_type).ok_or_else(|| unknown(&self.files, log_type)),
             Err(reason) => Err(reason.clone()),
+        }
+    }
+
+    /// The schemas of these log types, as far as they can be used.
+    pub(super) fn schemas<'t>(&mut self, log_types: impl IntoIterator<Item = &'t str>) -> Schemas {
+        let mut all = Schemas::default();
+        for log_type in log_types {
+            if self.get(log_type).is_ok()
+                && let Some(Ok(schemas)) = self.loaded.get(log_type)
+            {
+                all = all.overridden_by(schemas.clone());
+            }
+        }
+        all
+    }
+
+    /// Name and text of the file that declares a log type; `None` unless it is one.
+    pub(super) fn file(&self, log_type: &str) -> Option<(&str, &str)> {
+        match self.files.get(log_type)?.as_slice() {
+            [file] => Some((&file.name, &file.text)),
+            _ => None,
         }
     }
 }
@@ -73,12 +102,11 @@ pub(super) fn is_test_file(path: &Path) -> bool {
 fn load(files: &BTreeMap<String, Vec<File>>, log_type: &str) -> Result<Schemas, String> {
     match files.get(log_type).map(Vec::as_slice) {
         None | Some([]) => Err(unknown(files, log_type)),
-        Some([file]) => Schemas::load([(file.name.as_str(), file.text.as_str())])
+        Some([file]) => Schemas::load([(file.to_string().as_str(), file.text.as_str())])
             .map_err(|error| format!("the schema of {log_type} has faults: {error}; see `latchkey schema check`")),
-        Some([one, other, ..]) => Err(format!(
-            "{log_type} is defined by {} and by {}: give directories with one of them",
-            one.name, other.name
-        )),
+        Some([one, other, ..]) => {
+            Err(format!("{log_type} is defined by {one} and by {other}: give directories with one of them"))
+        }
     }
 }
 

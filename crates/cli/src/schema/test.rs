@@ -5,6 +5,7 @@ mod compare;
 mod report;
 
 use std::{
+    collections::BTreeMap,
     io::Write as _,
     path::{Path, PathBuf},
 };
@@ -14,7 +15,7 @@ use latchkey_contracts::rejection::Problem;
 use latchkey_core::{
     lookup::Lookups,
     normalize::{self, Origin, normalize_one},
-    schema::Schema,
+    schema::{Schema, Schemas},
 };
 use latchkey_runtime::clock;
 
@@ -22,7 +23,8 @@ use self::{
     case::{Case, Expect, Wanted},
     compare::Difference,
 };
-use super::{Compatibility, Error, Outcome, files, library, library::Library};
+use super::{Compatibility, Error, Outcome, files, library, library::Library, tables};
+use crate::output::UntilClosed;
 
 /// The longest test file, in bytes.
 const MAX_FILE_BYTES: usize = 16 << 20;
@@ -51,6 +53,9 @@ Example:
   a problem, a path and a rule, or a list of these. p_row_id and p_parse_time are not compared, instants are compared as
   instants and numbers by value. Panther's own files expect --unknown-fields drop.
 
+  `result` has p_enrichment if there are lookup tables: those of --lookups, or of `lookups: DIR` in a test, which counts
+  from the test's file.
+
 Exit code: 0 if all tests passed, 1 if one failed, 64 if a file cannot be used.";
 
 /// What `latchkey schema test` takes.
@@ -60,6 +65,9 @@ pub(crate) struct Arguments {
     /// A directory below which schemas are looked for, before the shipped ones; may be repeated
     #[arg(long, value_name = "DIR")]
     schemas: Vec<PathBuf>,
+    /// A directory of lookup tables with their definitions, for tests that do not name their own; may be repeated
+    #[arg(long, value_name = "DIR")]
+    lookups: Vec<PathBuf>,
     #[command(flatten)]
     compatibility: Compatibility,
     /// Test files, and directories of tests and schemas
@@ -69,8 +77,8 @@ pub(crate) struct Arguments {
 
 /// Why a test failed.
 enum Failure {
-    /// There is no usable schema.
-    Schema(String),
+    /// There is no usable schema, or no usable table.
+    Unusable(String),
     /// The event was to be parsed.
     Rejected(Vec<Problem>),
     /// The event was to be rejected.
@@ -91,11 +99,23 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
     let directories: Vec<_> = arguments.schemas.iter().chain(beside).cloned().collect();
     let mut library = Library::open(&directories)?;
     let tests = read(&arguments.files)?;
-    let mut out = anstream::stdout().lock();
+    let all_cases = tests.iter().flat_map(|(_, cases)| cases);
+    let schemas = library.schemas(all_cases.map(|case| case.log_type.as_str()));
+    let mut tables = Tables { schemas, loaded: BTreeMap::new() };
+    tables.of(&arguments.lookups).map_err(Error::Refused)?;
+    let mut out = UntilClosed::new(anstream::stdout().lock());
     let (mut passed, mut failed) = (0_u64, 0_u64);
     for (path, cases) in &tests {
         for case in cases {
-            let failures = run_case(case, &mut library, arguments.compatibility.into());
+            let beside = |directory| path.parent().unwrap_or(Path::new("")).join(directory);
+            let own = case.lookups.as_ref().map(|directory| vec![beside(directory)]);
+            let lookups = tables.of(own.as_ref().unwrap_or(&arguments.lookups));
+            let failures = match (library.get(&case.log_type), lookups) {
+                (Ok(schema), Ok(lookups)) => {
+                    Bench { schema, lookups, options: arguments.compatibility.into() }.failures(case)
+                }
+                (Err(reason), _) | (_, Err(reason)) => vec![Failure::Unusable(reason)],
+            };
             *(if failures.is_empty() { &mut passed } else { &mut failed }) += 1;
             report::write(&mut out, path, case, &failures)?;
         }
@@ -103,6 +123,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome, Error> {
     writeln!(out, "{passed} passed, {failed} failed")?;
     out.flush()?;
     Ok(if failed == 0 { Outcome::Good } else { Outcome::Bad })
+}
+
+/// Lookup tables by their directories, each set loaded once.
+struct Tables {
+    /// Of the log types that are tested.
+    schemas: Schemas,
+    loaded: BTreeMap<Vec<PathBuf>, Result<Lookups, String>>,
+}
+
+impl Tables {
+    fn of(&mut self, directories: &[PathBuf]) -> Result<&Lookups, String> {
+        let loaded = self.loaded.entry(directories.to_vec());
+        let loaded = loaded.or_insert_with_key(|directories| tables::load(directories, &self.schemas, |note| note));
+        loaded.as_ref().map_err(Clone::clone)
+    }
 }
 
 /// The tests of each file.
@@ -135,55 +170,54 @@ fn cases(file: &Path, text: &str) -> Result<Vec<Case>, Error> {
     }
 }
 
-fn run_case(case: &Case, library: &mut Library, options: normalize::Options) -> Vec<Failure> {
-    let schema = match library.get(&case.log_type) {
-        Ok(schema) => schema,
-        Err(reason) => return vec![Failure::Schema(reason)],
-    };
-    match &case.expect {
-        Expect::Records(records) if records.len() != case.inputs.len() => {
-            vec![Failure::Count { expected: records.len(), events: case.inputs.len() }]
-        }
-        Expect::Records(records) => {
-            let pairs = case.inputs.iter().zip(records).enumerate();
-            pairs.filter_map(|(index, (input, expect))| compare_one(schema, options, index, input, expect)).collect()
-        }
-        Expect::Rejection(wanted) => {
-            case.inputs.iter().filter_map(|input| expect_rejection(schema, options, input, wanted)).collect()
-        }
-    }
-}
-
-fn compare_one(
-    schema: &Schema,
+/// What a test is run with.
+struct Bench<'t> {
+    schema: &'t Schema,
+    lookups: &'t Lookups,
     options: normalize::Options,
-    index: usize,
-    input: &str,
-    expect: &str,
-) -> Option<Failure> {
-    match normalized(schema, options, input) {
-        Err(problems) => Some(Failure::Rejected(problems)),
-        Ok(record) => match compare::differences(expect, &record) {
-            Err(error) => Some(Failure::Expected(error.to_string())),
-            Ok(differences) if differences.is_empty() => None,
-            Ok(differences) => Some(Failure::Differs { index, differences }),
-        },
+}
+
+impl Bench<'_> {
+    fn failures(&self, case: &Case) -> Vec<Failure> {
+        match &case.expect {
+            Expect::Records(records) if records.len() != case.inputs.len() => {
+                vec![Failure::Count { expected: records.len(), events: case.inputs.len() }]
+            }
+            Expect::Records(records) => {
+                let pairs = case.inputs.iter().zip(records).enumerate();
+                pairs.filter_map(|(index, (input, expect))| self.compare(index, input, expect)).collect()
+            }
+            Expect::Rejection(wanted) => {
+                case.inputs.iter().filter_map(|input| self.expect_rejection(input, wanted)).collect()
+            }
+        }
     }
-}
 
-fn expect_rejection(schema: &Schema, options: normalize::Options, input: &str, wanted: &[Wanted]) -> Option<Failure> {
-    let problems = match normalized(schema, options, input) {
-        Ok(record) => return Some(Failure::Accepted { record }),
-        Err(problems) => problems,
-    };
-    let missing = wanted.iter().filter(|wanted| !problems.iter().any(|problem| wanted.is(problem)));
-    let missing: Vec<_> = missing.map(ToString::to_string).collect();
-    (!missing.is_empty()).then_some(Failure::OtherProblems { missing, problems })
-}
+    fn compare(&self, index: usize, input: &str, expect: &str) -> Option<Failure> {
+        match self.normalized(input) {
+            Err(problems) => Some(Failure::Rejected(problems)),
+            Ok(record) => match compare::differences(expect, &record) {
+                Err(error) => Some(Failure::Expected(error.to_string())),
+                Ok(differences) if differences.is_empty() => None,
+                Ok(differences) => Some(Failure::Differs { index, differences }),
+            },
+        }
+    }
 
-/// The record as text.
-fn normalized(schema: &Schema, options: normalize::Options, input: &str) -> Result<String, Vec<Problem>> {
-    let origin = Origin { source: "test", label: "test" };
-    let one = normalize_one(input.as_bytes(), schema, origin, &Lookups::default(), options, clock::now());
-    one.event.map(|event| String::from_utf8_lossy(&event.record).into_owned())
+    fn expect_rejection(&self, input: &str, wanted: &[Wanted]) -> Option<Failure> {
+        let problems = match self.normalized(input) {
+            Ok(record) => return Some(Failure::Accepted { record }),
+            Err(problems) => problems,
+        };
+        let missing = wanted.iter().filter(|wanted| !problems.iter().any(|problem| wanted.is(problem)));
+        let missing: Vec<_> = missing.map(ToString::to_string).collect();
+        (!missing.is_empty()).then_some(Failure::OtherProblems { missing, problems })
+    }
+
+    /// The record as text.
+    fn normalized(&self, input: &str) -> Result<String, Vec<Problem>> {
+        let origin = Origin { source: "test", label: "test" };
+        let one = normalize_one(input.as_bytes(), self.schema, origin, self.lookups, self.options, clock::now());
+        one.event.map(|event| String::from_utf8_lossy(&event.record).into_owned())
+    }
 }

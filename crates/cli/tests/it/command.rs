@@ -2,7 +2,7 @@
 
 use std::{
     io::Write as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -28,8 +28,13 @@ pub(crate) fn data() -> PathBuf {
 
 /// Runs it with `input` on standard input.
 pub(crate) fn run(arguments: &[&str], input: &str) -> Ran {
+    run_in(&data(), arguments, input)
+}
+
+/// Runs it in another directory.
+pub(crate) fn run_in(directory: &Path, arguments: &[&str], input: &str) -> Ran {
     let mut command = latchkey();
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.current_dir(directory).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_owned();

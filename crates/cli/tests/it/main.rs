@@ -3,7 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on fails the test")]
 
 mod command;
+mod lookup_check;
+mod pages;
+mod past;
 mod schema_check;
+mod schema_drift;
 mod schema_infer;
 mod schema_parse;
 mod schema_test;

@@ -91,6 +91,18 @@ fn a_reader_that_has_seen_enough_ends_it_quietly() {
 }
 
 #[test]
+fn a_rejection_counts_also_if_the_reader_leaves_behind_it() {
+    let mut child =
+        latchkey().args(DOOR).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let mut stdin = child.stdin.take().unwrap();
+    let _ = stdin.write_all(b"{\"door\":\"x\"}\n");
+    while stdin.write_all(b"{\"door\":7,\"opened\":1767323045}\n").is_ok() {}
+    drop(stdin);
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(1));
+}
+
+#[test]
 fn what_cannot_be_used_is_refused() {
     for (arguments, expect) in [
         (&["parse", "--log-type", "Acme.Window"][..], "no schema declares `schema: Acme.Window`"),
@@ -107,7 +119,7 @@ fn what_cannot_be_used_is_refused() {
 
 #[test]
 fn help_teaches_with_an_example() {
-    for verb in ["test", "check", "infer", "parse"] {
+    for verb in ["test", "check", "infer", "parse", "drift"] {
         let ran = run(&[verb, "--help"], "");
         assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
         let example = format!("Example:\n  latchkey schema {verb}");

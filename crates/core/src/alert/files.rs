@@ -6,9 +6,12 @@
 //! again. The moments are those of several machines; between clocks further apart than two looks, a repair is seen one change late.
 
 use jiff::{SignedDuration, Timestamp};
-use latchkey_contracts::alert::{Alert, alert::State};
+use latchkey_contracts::alert::{
+    Alert,
+    alert::{Change, State},
+};
 
-use super::is_raised;
+use super::{Kind, is_raised};
 use crate::instant;
 
 /// How long a repair may take from one normalizer to the next. Mounted directories follow their source within a minute or two.
@@ -56,9 +59,13 @@ impl Files {
     /// The stable word of their alert, in subjects and messages.
     #[must_use]
     pub const fn kind(self) -> &'static str {
+        self.alert().as_str()
+    }
+
+    const fn alert(self) -> Kind {
         match self {
-            Self::Schemas => "schemas_refused",
-            Self::Lookups => "lookups_refused",
+            Self::Schemas => Kind::SchemasRefused,
+            Self::Lookups => Kind::LookupsRefused,
         }
     }
 
@@ -100,8 +107,14 @@ pub fn transition(previous: Option<&Alert>, files: Files, standing: &Standing, n
     let raised = previous.filter(|alert| is_raised(alert));
     let generation = previous.map_or(0, |alert| alert.generation);
     let judged_at = previous.map(|alert| instant::from_unix_nano(alert.judged_at_unix_nano));
-    let alert =
-        Alert { kind: files.kind().into(), judged_at_unix_nano: instant::to_unix_nano(now), ..Alert::default() };
+    let alert = Alert {
+        kind: files.kind().into(),
+        code: files.alert().code().into(),
+        severity: files.alert().severity().into(),
+        judged_at_unix_nano: instant::to_unix_nano(now),
+        told_at_unix_nano: instant::to_unix_nano(now),
+        ..Alert::default()
+    };
     let noun = files.noun();
     match (standing, raised, judged_at) {
         (Standing::Refused { since, reason }, None, resolved_at)
@@ -110,6 +123,7 @@ pub fn transition(previous: Option<&Alert>, files: Files, standing: &Standing, n
             let reason: String = reason.chars().take(MAX_REASON_CHARS).collect();
             Some(Alert {
                 state: State::Raised.into(),
+                change: Change::Raised.into(),
                 since_unix_nano: instant::to_unix_nano(*since),
                 summary: format!("New {noun} are refused since {since:.0}, and the ones before stay in use: {reason}"),
                 next_step: files.next_step().into(),
@@ -119,6 +133,7 @@ pub fn transition(previous: Option<&Alert>, files: Files, standing: &Standing, n
         }
         (Standing::InUse { since }, Some(raised), Some(raised_at)) if *since > raised_at => Some(Alert {
             state: State::Resolved.into(),
+            change: Change::Resolved.into(),
             since_unix_nano: raised.since_unix_nano,
             summary: format!("The newest {noun} are in use again."),
             generation,

@@ -12,9 +12,19 @@ pub fn of_refusal(reason: &str) -> &'static str {
             "Check that the account's plan includes the Events API and that the token has not been restricted."
         }
         "bad_request" => {
-            "If this lasts, 1Password refuses the stored cursor: start the feed again from a point in time."
+            "If this lasts, check the Events API address and any proxy on the way, and the source's start_time."
+        }
+        "cursor_refused" => {
+            "Nothing: the feed is read again from a point in time. If it does not recover, report it to 1Password with the time."
+        }
+        "out_of_scope" => "Give the source a token made for this feed, or leave the feed out of the source's feeds.",
+        "misconfigured" => {
+            "Correct the source with `latchkey source set`, or put what it names where the fetchers run."
         }
         "not_found" => "Check the region, or the Events API address if you set one.",
+        "over_budget" => {
+            "Wait: the account's requests are used up; if this lasts, find what else uses them, or poll less often."
+        }
         "rate_limited" => "Wait; if this lasts, find what else uses this account's tokens, or poll less often.",
         "server_error" => "Wait; if this lasts, see 1Password's status page.",
         "unexpected_status" => "Check the Events API address, and any proxy on the way.",
@@ -25,7 +35,8 @@ pub fn of_refusal(reason: &str) -> &'static str {
         }
         "body" => "Wait; if this lasts, look for a proxy that cuts answers short.",
         "malformed" => "Wait; if this lasts, look for a proxy that answers in 1Password's place.",
-        "too_large" | "page_too_large" => "Ask for smaller pages, or raise the bound on their size.",
+        "too_large" => "A single event is larger than any should be: report it to 1Password.",
+        "page_too_large" => "Raise max_payload of the NATS server; 8 MB is enough.",
         "no_progress" => "If this lasts, start the feed again from a point in time, and report it to 1Password.",
         "stream_full" => "Give the stream more room, or find out why its readers do not keep up.",
         "bus_unavailable" => "Check that NATS runs and that its streams have a leader.",

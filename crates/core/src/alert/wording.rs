@@ -1,58 +1,47 @@
-//! What alerts say to people: one sentence on what is, one on what to do.
+//! What alerts say to people, where several kinds say it alike.
 
 use std::fmt::Write;
 
-use jiff::Timestamp;
+use jiff::SignedDuration;
+use latchkey_contracts::About;
 
-use super::{Kind, next_step};
-use crate::verdict::{ChainWindow, Judgement, Poll, Refusal};
-
-/// What holds since `since`.
-pub(super) fn raised(kind: Kind, window: &ChainWindow, judgement: &Judgement, since: Timestamp) -> String {
-    let chain = chain(window);
-    match (kind, &judgement.poll) {
-        (Kind::PollRefused, Poll::Refused(refusal)) => {
-            format!("{chain} cannot be read since {since:.0}: {}", cause(refusal))
-        }
-        (Kind::PollRefused, _) => format!("{chain} cannot be read since {since:.0}."),
-        (Kind::PollDead, _) => {
-            format!(
-                "{chain} is not polled: the last poll was at {:.0}, the next was due at {since:.0}.",
-                window.polled_at
-            )
-        }
-        (Kind::DropOff, _) => format!("{chain} is polled without fault, but no event has arrived since {since:.0}."),
-    }
-}
+use super::Kind;
+use crate::verdict::{ChainWindow, Refusal};
 
 /// That it is over.
-pub(super) fn resolved(kind: Kind, window: &ChainWindow) -> String {
-    let chain = chain(window);
+pub(super) fn resolved(kind: Kind, about: &About, label: &str) -> String {
+    let who = match about {
+        About::Chain(chain) => format!("{} of {label}", chain.feed),
+        About::Source(_) | About::Object(_) => label.to_owned(),
+        About::Line => "the line".to_owned(),
+    };
     match kind {
-        Kind::PollDead => format!("{chain} is polled again."),
-        Kind::PollRefused => format!("{chain} can be read again."),
-        Kind::DropOff => format!("Events of {chain} arrive again."),
+        Kind::PollDead => format!("{who} is polled again."),
+        Kind::PollRefused => format!("{who} can be read again."),
+        Kind::DropOff | Kind::SourceDropOff => format!("Events of {who} arrive again."),
+        Kind::DataAtRisk => format!("{who} has time again."),
+        Kind::ClockSkew => "The fetchers' clocks agree with 1Password's again.".into(),
+        Kind::Rejections => format!("Events of {who} pass validation again."),
+        Kind::Outage => "Most feeds can be read again.".into(),
+        Kind::PollingStopped => "Most feeds are polled again.".into(),
+        Kind::SchemasRefused => "The newest schemas are in use again.".into(),
+        Kind::LookupsRefused => "The newest lookup tables are in use again.".into(),
+        Kind::LookupStale => format!("The lookup table {who} is fresh again."),
+        Kind::ReaderStopped => format!("{who} reads again."),
+        Kind::ReaderBehind => format!("{who} keeps up again."),
+        Kind::ReaderStuck => format!("{who} gets all its messages acknowledged again."),
+        Kind::ReaderSetBack => format!("{who} goes forward again."),
+        Kind::UnreadEvicted => format!("{who} loses no further messages."),
+        Kind::DestinationFailing => format!("{who} takes notifications again."),
+        Kind::StreamFilling => format!("Stream {who} has room again."),
     }
 }
 
-/// What the operator does.
-pub(super) fn next_step(kind: Kind, judgement: &Judgement) -> &'static str {
-    match (kind, &judgement.poll) {
-        (Kind::PollRefused, Poll::Refused(refusal)) => next_step::of_refusal(&refusal.reason),
-        (Kind::PollRefused, _) => next_step::of_refusal(""),
-        (Kind::PollDead, _) => "Check that a fetcher runs and reaches NATS; its log says what stops it.",
-        (Kind::DropOff, _) => {
-            "Check on 1Password.com under Integrations that the integration still covers this feed, and that people use the \
-             account; if such silence is usual, raise the threshold."
-        }
-    }
-}
-
-fn chain(window: &ChainWindow) -> String {
+pub(super) fn chain(window: &ChainWindow) -> String {
     format!("{} of {}", window.chain.feed, window.source_label)
 }
 
-fn cause(refusal: &Refusal) -> String {
+pub(super) fn cause(refusal: &Refusal) -> String {
     let mut text = refusal.reason.clone();
     if let Some(status) = refusal.http_status {
         // Writing into a String cannot fail.
@@ -63,4 +52,15 @@ fn cause(refusal: &Refusal) -> String {
     }
     text.push('.');
     text
+}
+
+/// A span in the unit that people think in.
+pub(super) fn left(span: SignedDuration) -> String {
+    let (unit, count) = match span.as_secs() {
+        seconds @ ..120 => ("s", seconds),
+        seconds @ ..7_200 => ("min", seconds / 60),
+        seconds @ ..172_800 => ("h", seconds / 3_600),
+        seconds => ("days", seconds / 86_400),
+    };
+    format!("{count} {unit}")
 }

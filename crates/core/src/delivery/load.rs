@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, mem};
 
 use bytes::Bytes;
-use latchkey_contracts::event::EventBatch;
+use latchkey_contracts::batch::{Batch, Records};
 
 use super::{
     PageSet, Plan, Progress,
@@ -97,11 +97,11 @@ impl Load {
     }
 
     /// Takes in the message at `sequence`, which is above all taken in before; `None` is one that could not be decoded.
-    pub fn add(&mut self, sequence: u64, batch: Option<EventBatch>) -> Arrival {
+    pub fn add(&mut self, sequence: u64, batch: Option<Batch>) -> Arrival {
         let missing = self.reach(sequence - 1);
         self.next = sequence + 1;
         self.counts.messages += 1;
-        let Some(batch) = batch else {
+        let Some(Batch { header: batch, records }) = batch else {
             self.counts.undecodable += 1;
             self.last_page_id.clear();
             return Arrival { missing, repeated: false };
@@ -113,7 +113,7 @@ impl Load {
             self.counts.repeated += 1;
         } else {
             self.counts.batches += 1;
-            self.collect(&batch);
+            self.collect(&batch.log_type, &records);
         }
         self.last_page_id = batch.page_id;
         Arrival { missing, repeated }
@@ -167,22 +167,22 @@ impl Load {
         (objects.collect(), manifest)
     }
 
-    fn collect(&mut self, batch: &EventBatch) {
-        if batch.events.is_empty() {
+    fn collect(&mut self, log_type: &str, records: &Records) {
+        if records.is_empty() {
             return;
         }
-        let days = match self.groups.get_mut(&batch.log_type) {
+        let days = match self.groups.get_mut(log_type) {
             Some(days) => days,
-            None => self.groups.entry(batch.log_type.clone()).or_default(),
+            None => self.groups.entry(log_type.to_owned()).or_default(),
         };
-        for event in &batch.events {
+        for event in records.iter() {
             let group = days.entry(object::day(event.event_time_unix_nano)).or_insert_with(|| {
                 self.counts.objects += 1;
                 Group::default()
             });
-            self.counts.bytes += group.push(&event.record);
+            self.counts.bytes += group.push(event.record);
         }
-        self.counts.events += batch.events.len() as u64;
+        self.counts.events += records.len() as u64;
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use latchkey_contracts::{
     SourceId,
+    batch::Batch,
     delivery::Delivery,
     event::{Event, EventBatch},
 };
@@ -93,7 +94,7 @@ fn process(world: &mut World, events: &[Option<EventBatch>], messages: u64, cras
 
 fn fill(load: &mut Load, events: &[Option<EventBatch>], sequence: u64) {
     let message = events[usize::try_from(sequence).unwrap() - 1].clone();
-    assert_eq!(load.add(sequence, message).missing, 0);
+    assert_eq!(load.add(sequence, message.map(Batch::from)).missing, 0);
 }
 
 fn write(world: &mut World, planned: Planned, load: Load, crash: Crash) -> Option<Progress> {
@@ -169,8 +170,8 @@ proptest! {
 #[test]
 fn names_carry_the_plan_and_the_partition() {
     let mut load = Load::new(&Progress::new(EPOCH.into()));
-    load.add(1, Some(batch(1, 0)));
-    load.add(2, Some(batch(1, 1)));
+    load.add(1, Some(batch(1, 0).into()));
+    load.add(2, Some(batch(1, 1).into()));
     let planned = Progress::new(EPOCH.into()).plan(&load, Compression::Zstd);
     let (objects, _) = load.into_objects(planned.plan(), EPOCH);
     let names: Vec<_> = objects.iter().map(|object| object.name.as_str()).collect();
@@ -187,8 +188,8 @@ fn names_carry_the_plan_and_the_partition() {
 #[test]
 fn what_retention_took_is_counted_not_waited_for() {
     let mut load = Load::new(&Progress::new(EPOCH.into()));
-    assert_eq!(load.add(4, Some(batch(1, 0))), Arrival { missing: 3, repeated: false });
-    assert_eq!(load.add(5, Some(batch(1, 0))), Arrival { missing: 0, repeated: true });
+    assert_eq!(load.add(4, Some(batch(1, 0).into())), Arrival { missing: 3, repeated: false });
+    assert_eq!(load.add(5, Some(batch(1, 0).into())), Arrival { missing: 0, repeated: true });
     assert_eq!(load.reach(9), 4);
     assert_eq!(load.range(), (1, 9));
     let Counts { messages, batches, repeated, missing, events, .. } = *load.counts();
@@ -198,7 +199,7 @@ fn what_retention_took_is_counted_not_waited_for() {
 #[test]
 fn a_load_is_full_by_bytes_objects_or_messages() {
     let mut load = Load::new(&Progress::new(EPOCH.into()));
-    load.add(1, Some(batch(1, 0)));
+    load.add(1, Some(batch(1, 0).into()));
     assert!(load.is_full(load.counts().bytes) && !load.is_full(load.counts().bytes + 1));
     let mut sequence = 1;
     while !load.is_full(u64::MAX) {
@@ -209,7 +210,7 @@ fn a_load_is_full_by_bytes_objects_or_messages() {
     let mut load = Load::new(&Progress::new(EPOCH.into()));
     let days = (0..i64::try_from(MAX_OBJECTS).unwrap())
         .map(|day| Event { event_time_unix_nano: day * DAY, ..Event::default() });
-    load.add(1, Some(EventBatch { events: days.collect(), ..batch(1, 0) }));
+    load.add(1, Some(EventBatch { events: days.collect(), ..batch(1, 0) }.into()));
     assert!(load.is_full(u64::MAX));
 }
 
@@ -218,7 +219,7 @@ fn large_objects_come_in_chunks_that_hold_whole_lines() {
     let mut load = Load::new(&Progress::new(EPOCH.into()));
     let record = Bytes::from(vec![b'x'; 300_000]);
     let events = vec![Event { record, ..Event::default() }; 20];
-    load.add(1, Some(EventBatch { events, ..batch(1, 0) }));
+    load.add(1, Some(EventBatch { events, ..batch(1, 0) }.into()));
     let planned = Progress::new(EPOCH.into()).plan(&load, Compression::None);
     let (objects, _) = load.into_objects(planned.plan(), EPOCH);
     assert!(objects[0].content.len() > 1);
@@ -229,7 +230,7 @@ fn large_objects_come_in_chunks_that_hold_whole_lines() {
 #[test]
 fn a_stream_that_was_set_back_or_replaced_is_refused() {
     let mut load = Load::new(&Progress::new(EPOCH.into()));
-    load.add(1, Some(batch(1, 0)));
+    load.add(1, Some(batch(1, 0).into()));
     let planned = Progress::new(EPOCH.into()).plan(&load, Compression::Zstd);
     let (_, manifest) = load.into_objects(planned.plan(), EPOCH);
     let resume = |stored: &Delivery, last| Progress::resume(&sink(), Some(stored.clone()), &stream(last));

@@ -6,7 +6,7 @@
 use hashbrown::HashSet;
 
 use super::{Error, MAX_DEPTH, Member, Reason, Text, Value};
-use crate::special;
+use crate::special::{self, Marks};
 
 /// Up to this many members, doubles are found by comparing each with each.
 const FEW_MEMBERS: usize = 24;
@@ -20,7 +20,7 @@ pub fn parse(bytes: &[u8]) -> Result<Value<'_>, Error> {
 
 /// Reads the one value that `text` holds, with at most `depth` levels.
 pub(crate) fn parse_within(text: &str, depth: usize) -> Result<Value<'_>, Error> {
-    let mut parser = Parser::new(text, 0);
+    let mut parser = Parser::new(text);
     let value = parser.value(depth)?;
     parser.skip_space();
     if parser.at == text.len() { Ok(value) } else { Err(parser.error(Reason::Trailing)) }
@@ -28,7 +28,7 @@ pub(crate) fn parse_within(text: &str, depth: usize) -> Result<Value<'_>, Error>
 
 /// Reads the value that `text` begins with, and says where it ends.
 pub(crate) fn parse_first(text: &str) -> Result<(Value<'_>, usize), Error> {
-    let mut parser = Parser::new(text, 0);
+    let mut parser = Parser::new(text);
     let value = parser.value(MAX_DEPTH)?;
     Ok((value, parser.at))
 }
@@ -74,13 +74,19 @@ fn escaped_char(text: &str) -> Option<(char, usize)> {
 pub(crate) struct Parser<'a> {
     text: &'a str,
     bytes: &'a [u8],
+    marks: Option<&'a Marks>,
     at: usize,
 }
 
 impl<'a> Parser<'a> {
-    /// At byte `at` of `text`, which must be the beginning of a character.
-    pub(crate) fn new(text: &'a str, at: usize) -> Self {
-        Self { text, bytes: text.as_bytes(), at }
+    /// At the beginning of `text`.
+    fn new(text: &'a str) -> Self {
+        Self { text, bytes: text.as_bytes(), marks: None, at: 0 }
+    }
+
+    /// At byte `at` of `text`, which must be the beginning of a character. `marks` are those of the text.
+    pub(crate) fn within(text: &'a str, marks: &'a Marks, at: usize) -> Self {
+        Self { text, bytes: text.as_bytes(), marks: Some(marks), at }
     }
 
     /// The place, in bytes.
@@ -165,23 +171,36 @@ impl<'a> Parser<'a> {
     }
 
     /// Steps over the string that begins here; whether it has escapes.
+    #[inline]
     pub(crate) fn skip_string(&mut self) -> Result<bool, Error> {
-        let mut escaped = false;
         self.at += 1;
+        self.at = self.special();
+        if self.take_at_once(b'"') { Ok(false) } else { self.skip_escaped() }
+    }
+
+    /// Goes on within a string, to its end.
+    #[cold]
+    fn skip_escaped(&mut self) -> Result<bool, Error> {
         loop {
-            let rest = &self.bytes[self.at..];
-            self.at += special::first(rest).unwrap_or(rest.len());
             match self.peek() {
                 Some(b'"') => break,
-                Some(b'\\') => {
-                    escaped = true;
-                    self.at += self.escape()?;
-                }
+                Some(b'\\') => self.at += self.escape()?,
                 Some(_) | None => return Err(self.error(Reason::String)),
             }
+            self.at = self.special();
         }
         self.at += 1;
-        Ok(escaped)
+        Ok(true)
+    }
+
+    /// Where the next quote, backslash or control character stands, or the end of the text.
+    #[inline]
+    fn special(&self) -> usize {
+        let found = match self.marks {
+            Some(marks) => marks.next(self.at),
+            None => special::first(&self.bytes[self.at..]).map(|offset| self.at + offset),
+        };
+        found.unwrap_or(self.bytes.len())
     }
 
     fn escape(&self) -> Result<usize, Error> {

@@ -6,15 +6,13 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Definition, Definitions, Error, File, MAX_TABLES, Reason, Report, Selector, Sources, Step, TableReport,
-    build::Plan,
-    definition::TableSchema,
-    enrich::{Join, Joins},
+    enrich::Join,
     read, stem_of_data,
     table::{Exact, Table},
 };
 use crate::{
     indicator::{Column, Indicator},
-    schema::{self, Schemas},
+    schema::{Kind, Object, Schema, Schemas, Validate},
 };
 
 /// The table that events themselves add to.
@@ -24,27 +22,20 @@ const USERS: &str = "users";
 #[derive(Debug, Default)]
 pub(super) struct Set {
     pub(super) version: String,
-    pub(super) email_usernames: bool,
-    pub(super) by_log_type: BTreeMap<String, Joins>,
+    /// The joins of a log type in the order of the tables' names.
+    pub(super) by_log_type: BTreeMap<String, Vec<Join>>,
 }
 
 /// Loads files with the data of tables.
 pub(super) fn assemble(sources: Sources<'_>, files: &[File<'_>]) -> Result<(Set, Report), Error> {
     let mut report = Report::default();
     let known = assign(sources.definitions, files, &mut report)?;
-    let mut set = Set {
-        version: version(&known, sources.definitions),
-        email_usernames: sources.email_usernames,
-        by_log_type: BTreeMap::new(),
-    };
+    let mut set = Set { version: version(&known, sources.definitions), by_log_type: BTreeMap::new() };
     for (definition, file) in known.values() {
         let failed = |reason| Error { file: file.name.into(), reason };
         let database = is_database(file.name);
         let schema = sources.definitions.schemas.get(&definition.schema);
-        if schema.is_none() && !database {
-            return Err(failed(Reason::NoSchema(definition.schema.clone())));
-        }
-        let (table, loaded) = read::read(file, Plan::new(definition, schema)).map_err(failed)?;
+        let (table, loaded) = read::read(file, definition, schema).map_err(failed)?;
         let (name, file) = (definition.name.clone(), file.name.to_owned());
         report.tables.push(TableReport { name, file, refresh: definition.refresh(), ..loaded });
         set.join(definition, schema, &Arc::new(table), database, sources.schemas);
@@ -54,7 +45,7 @@ pub(super) fn assemble(sources: Sources<'_>, files: &[File<'_>]) -> Result<(Set,
         // Nothing in it but what events teach.
         set.join(users, None, &Arc::new(Table::Exact(Exact::new(true))), false, sources.schemas);
     }
-    set.by_log_type.values_mut().for_each(|joins| joins.joins.sort_by(|a, b| a.opening().cmp(b.opening())));
+    set.by_log_type.values_mut().for_each(|joins| joins.sort_by(|a, b| a.opening().cmp(b.opening())));
     Ok((set, report))
 }
 
@@ -62,25 +53,23 @@ impl Set {
     fn join(
         &mut self,
         definition: &Definition,
-        schema: Option<&TableSchema>,
+        schema: Option<&Schema>,
         table: &Arc<Table>,
         database: bool,
         schemas: &Schemas,
     ) {
         for association in &definition.log_types {
-            let joins = self.by_log_type.entry(association.log_type.clone()).or_insert_with(|| Joins {
-                indicators: schemas.get(&association.log_type).map(indicators).unwrap_or_default(),
-                joins: Vec::new(),
-            });
             let selectors = if association.selectors.is_empty() {
-                implied(definition, schema, database, &joins.indicators)
+                let indicators = schemas.get(&association.log_type).map(indicators).unwrap_or_default();
+                implied(definition, schema, database, &indicators)
             } else {
                 association.selectors.clone()
             };
             let learns = definition.name == USERS && selectors.iter().all(Selector::is_bare);
             // Without rows, only what events teach can match.
             if table.rows() > 0 || learns {
-                joins.joins.push(Join::new(&definition.name, Arc::clone(table), selectors, learns));
+                let join = Join::new(&definition.name, Arc::clone(table), selectors, learns);
+                self.by_log_type.entry(association.log_type.clone()).or_default().push(join);
             }
         }
     }
@@ -110,14 +99,17 @@ fn assign<'f, 'a>(
 /// Without selectors, the indicators decide: those fields are looked up that are collected where the table's key would be.
 fn implied(
     definition: &Definition,
-    schema: Option<&TableSchema>,
+    schema: Option<&Schema>,
     database: bool,
     fields: &[(Vec<Step>, Indicator)],
 ) -> Vec<Selector> {
-    let key = definition.keys.first().and_then(|key| schema?.field(key));
-    let mut wanted: Vec<Column> =
-        key.iter().flat_map(|key| &key.indicators).flat_map(|one| one.columns()).copied().collect();
-    if wanted.is_empty() && (database || key.is_some_and(|key| key.ranges)) {
+    let key = definition.keys.first().and_then(|key| schema?.root.field(key));
+    let (carried, ranges): (&[Indicator], _) = match key.map(|key| &key.kind) {
+        Some(Kind::String { indicators, validate, .. }) => (indicators, matches!(validate, Some(Validate::Cidr(_)))),
+        _ => (&[], false),
+    };
+    let mut wanted: Vec<Column> = carried.iter().flat_map(|one| one.columns()).copied().collect();
+    if wanted.is_empty() && (database || ranges) {
         wanted.push(Column::IpAddresses);
     }
     let fits =
@@ -133,14 +125,14 @@ fn implied(
 }
 
 /// The places of a log type that carry indicators.
-fn indicators(schema: &schema::Schema) -> Vec<(Vec<Step>, Indicator)> {
-    fn walk(kind: &schema::Kind, path: &mut Vec<Step>, found: &mut Vec<(Vec<Step>, Indicator)>) {
+fn indicators(schema: &Schema) -> Vec<(Vec<Step>, Indicator)> {
+    fn walk(kind: &Kind, path: &mut Vec<Step>, found: &mut Vec<(Vec<Step>, Indicator)>) {
         match kind {
-            schema::Kind::String { indicators, .. } => {
+            Kind::String { indicators, .. } => {
                 found.extend(indicators.iter().map(|indicator| (path.clone(), *indicator)));
             }
-            schema::Kind::Object(object) => fields(object, path, found),
-            schema::Kind::Array(element) => {
+            Kind::Object(object) => fields(object, path, found),
+            Kind::Array(element) => {
                 path.push(Step::Each);
                 walk(element, path, found);
                 path.pop();
@@ -148,7 +140,7 @@ fn indicators(schema: &schema::Schema) -> Vec<(Vec<Step>, Indicator)> {
             _ => {}
         }
     }
-    fn fields(object: &schema::Object, path: &mut Vec<Step>, found: &mut Vec<(Vec<Step>, Indicator)>) {
+    fn fields(object: &Object, path: &mut Vec<Step>, found: &mut Vec<(Vec<Step>, Indicator)>) {
         for field in &object.fields {
             path.push(Step::Key(field.name.clone()));
             walk(&field.kind, path, found);

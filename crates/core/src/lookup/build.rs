@@ -1,59 +1,74 @@
 //! Builds a table row by row, with a report of what was left out.
+//!
+//! A row is checked and written by the table's schema as an event is by its own, and costs itself only.
+
+use ipnet::IpNet;
+use latchkey_contracts::rejection::Problem;
 
 use super::{
-    Reason, TableReport,
+    MAX_ROW_FAULTS, Reason, RowFault, TableReport,
     columns::Columns,
-    definition::{Definition, Format, TableSchema},
-    read::RowFault,
+    definition::Definition,
     table::{Exact, MAX_KEY_BYTES, MAX_ROW_BYTES, MAX_ROWS, Moment, Ranges, Table, parse_range},
 };
-use crate::timestamp;
-
-/// How many bad rows a report names.
-pub const MAX_BAD_ROWS: usize = 10;
-
-/// A row that was left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadRow {
-    /// Its line in the file, from 1.
-    pub line: u64,
-    /// What is wrong with it.
-    pub fault: RowFault,
-}
+use crate::{
+    json::{self, Member, Value},
+    normalize::{kind_of, text_of, write_row},
+    schema::{Family, Kind, Schema, Validate},
+};
 
 /// What a definition and its schema say about rows.
 pub(super) struct Plan<'d> {
     pub(super) keys: &'d [String],
-    pub(super) columns: Columns,
-    /// The column that ends a row's life, and how that is written.
-    pub(super) expiration: Option<(&'d str, &'d [Format])>,
-    ranges: bool,
+    columns: Columns,
+    /// Without the key's `validate.cidr`, for a key may be an address alone.
+    schema: Schema,
+    /// The addresses that the key's ranges may be of, if it holds ranges.
+    ranges: Option<Family>,
     ignore_case: bool,
+    /// Whether a row's key is the same before and after its schema has written it.
+    plain_keys: bool,
 }
 
 impl<'d> Plan<'d> {
-    pub(super) fn new(definition: &'d Definition, schema: Option<&'d TableSchema>) -> Self {
-        let key = schema.and_then(|schema| schema.field(definition.keys.first()?));
-        Self {
-            keys: &definition.keys,
-            columns: Columns::new(&definition.omit, &definition.redact),
-            expiration: schema.and_then(TableSchema::expiration),
-            ranges: key.is_some_and(|key| key.ranges),
-            ignore_case: definition.ignore_case,
-        }
+    pub(super) fn new(definition: &'d Definition, schema: &Schema) -> Self {
+        let mut schema = schema.clone();
+        let keys = definition.keys.as_slice();
+        let ranges = keys.first().and_then(|key| take_ranges(&mut schema, key));
+        let is_plain =
+            |key: &String| schema.root.field(key).is_none_or(|field| matches!(field.kind, Kind::String { .. }));
+        let plain_keys = !schema.rewrites && keys.iter().all(is_plain);
+        let columns = Columns::new(&definition.omit, &definition.redact);
+        Self { keys, columns, schema, ranges, ignore_case: definition.ignore_case, plain_keys }
     }
 
-    /// The end of a row's life. An empty text is none; `None`: it cannot be read.
-    pub(super) fn end(&self, text: &str) -> Option<Moment> {
-        if text.is_empty() {
-            return Some(Moment::NEVER);
+    /// Whether a column may come from another one.
+    pub(super) fn renames(&self) -> bool {
+        self.schema.rewrites
+    }
+
+    /// The first key column that has a value.
+    fn key<'r, 'a>(&self, row: &'r Value<'a>) -> Option<(&'d str, &'r Value<'a>)> {
+        let value = |key: &'d String| Some((key.as_str(), row.get(key)?));
+        self.keys.iter().filter_map(value).find(|(_, value)| **value != Value::Null)
+    }
+
+    /// The end of a row's life.
+    fn ends(&self, row: &Value<'_>) -> Moment {
+        self.schema.expiration(row).map_or(Moment::NEVER, Moment::of)
+    }
+}
+
+/// Takes the key's condition out of a schema, if it is one of ranges.
+fn take_ranges(schema: &mut Schema, key: &str) -> Option<Family> {
+    let field = schema.root.fields.iter_mut().find(|field| field.name == key)?;
+    let Kind::String { validate, .. } = &mut field.kind else { return None };
+    match *validate {
+        Some(Validate::Cidr(family)) => {
+            *validate = None;
+            Some(family)
         }
-        let (_, formats) = self.expiration?;
-        let read = |format: &Format| match format {
-            Format::Rfc3339 => timestamp::parse_rfc3339(text),
-            Format::Unix(unit) => timestamp::parse_unix(text, *unit),
-        };
-        formats.iter().find_map(read).map(Moment::of)
+        _ => None,
     }
 }
 
@@ -62,6 +77,10 @@ pub(super) struct Builder<'d> {
     plan: Plan<'d>,
     table: Filling,
     report: TableReport,
+    /// The row in hand as its schema writes it.
+    written: Vec<u8>,
+    /// The same without the columns that nobody is to see.
+    shown: Vec<u8>,
 }
 
 enum Filling {
@@ -71,52 +90,109 @@ enum Filling {
 
 impl<'d> Builder<'d> {
     pub(super) fn new(plan: Plan<'d>) -> Self {
-        let table =
-            if plan.ranges { Filling::Ranges(Box::default()) } else { Filling::Exact(Exact::new(plan.ignore_case)) };
-        Self { plan, table, report: TableReport::default() }
+        let table = match plan.ranges {
+            Some(_) => Filling::Ranges(Box::default()),
+            None => Filling::Exact(Exact::new(plan.ignore_case)),
+        };
+        Self { plan, table, report: TableReport::default(), written: Vec::new(), shown: Vec::new() }
     }
 
-    pub(super) fn plan(&self) -> &Plan<'d> {
-        &self.plan
-    }
-
-    /// Adds a row: an object without its closing brace. Of rows with equal keys the last counts.
-    pub(super) fn add(&mut self, line: u64, key: &str, row: &[u8], ends: Option<Moment>) -> Result<(), Reason> {
-        if row.len() > MAX_ROW_BYTES || key.len() > MAX_KEY_BYTES {
-            self.refuse(line, RowFault::TooLong);
-            return Ok(());
-        }
-        let Some(ends) = ends else {
-            self.refuse(line, RowFault::Expiration);
+    /// Adds a row, or notes what is wrong with it. Of rows with equal keys the last counts.
+    pub(super) fn row(&mut self, line: u64, row: &Value<'_>) -> Result<(), Reason> {
+        let Value::Object(members) = row else {
+            self.refuse(line, vec![problem("$".into(), "type", "object", kind_of(row))]);
             return Ok(());
         };
-        let added = match &mut self.table {
-            Filling::Exact(table) => table.add(key, row, ends),
-            Filling::Ranges(table) => {
-                let Some(range) = parse_range(key) else {
-                    self.refuse(line, RowFault::NoRange);
-                    return Ok(());
-                };
-                table.add(range, row, ends)
+        let mut written = std::mem::take(&mut self.written);
+        written.clear();
+        let added = match write_row(&mut written, &self.plan.schema, members) {
+            Ok(()) => self.written(line, row, members, &written),
+            Err(mut problems) => {
+                let key = self.key(row).err().filter(|key| problems.iter().all(|problem| problem.path != key.path));
+                problems.extend(key);
+                self.refuse(line, problems);
+                Ok(())
             }
+        };
+        self.written = written;
+        added
+    }
+
+    /// Adds a row that is as its schema says.
+    fn written(&mut self, line: u64, row: &Value<'_>, members: &[Member<'_>], written: &[u8]) -> Result<(), Reason> {
+        let has_text_for_key = matches!(self.plan.key(row), Some((_, Value::String(_) | Value::Number(_))));
+        if self.plan.plain_keys && has_text_for_key && !self.plan.columns.concern(members) {
+            return self.add(line, row, &written[..written.len() - 1]);
+        }
+        let text = str::from_utf8(written).expect("what is written from texts is a text");
+        let row =
+            json::parse_within(text, 2 * json::MAX_DEPTH).expect("what is written is JSON, at most twice as deep");
+        let mut shown = std::mem::take(&mut self.shown);
+        shown.clear();
+        shown.push(b'{');
+        if let Value::Object(members) = &row {
+            self.plan.columns.write(&mut shown, members);
+        }
+        let added = self.add(line, &row, &shown);
+        self.shown = shown;
+        added
+    }
+
+    /// `shown`: what a match shows of the row, without the closing brace.
+    fn add(&mut self, line: u64, row: &Value<'_>, shown: &[u8]) -> Result<(), Reason> {
+        let (key, range) = match self.key(row) {
+            Ok(found) => found,
+            Err(problem) => {
+                self.refuse(line, vec![problem]);
+                return Ok(());
+            }
+        };
+        if shown.len() > MAX_ROW_BYTES {
+            let expected = format!("a row of at most {MAX_ROW_BYTES} bytes");
+            self.refuse(line, vec![problem("$".into(), "length", expected, format!("{} bytes", shown.len()))]);
+            return Ok(());
+        }
+        let ends = self.plan.ends(row);
+        let added = match &mut self.table {
+            Filling::Exact(table) => table.add(&key, shown, ends),
+            Filling::Ranges(table) => table.add(range.expect("keys of a table of ranges are ranges"), shown, ends),
         };
         self.report.repeated += usize::from(added.ok_or(Reason::TooMuchText)?);
         if self.rows() > MAX_ROWS { Err(Reason::TooManyRows) } else { Ok(()) }
     }
 
-    /// Notes a row that cannot be used.
-    pub(super) fn refuse(&mut self, line: u64, fault: RowFault) {
-        self.report.bad += 1;
-        if self.report.first_bad.len() < MAX_BAD_ROWS {
-            self.report.first_bad.push(BadRow { line, fault });
+    /// What a row is found by: its text, and the range that it means in a table of ranges.
+    fn key(&self, row: &Value<'_>) -> Result<(String, Option<IpNet>), Problem> {
+        let none = |column: &str, found| {
+            problem(format!("$.{column}"), "key", format!("a value in {}", self.plan.keys.join(" or ")), found)
+        };
+        let Some((column, value)) = self.plan.key(row) else {
+            return Err(none(self.plan.keys.first().map_or("", String::as_str), "nothing".into()));
+        };
+        let text = value.name().filter(|text| !text.is_empty()).ok_or_else(|| none(column, kind_of(value)))?;
+        if text.len() > MAX_KEY_BYTES {
+            let expected = format!("a key of at most {MAX_KEY_BYTES} bytes");
+            return Err(problem(format!("$.{column}"), "length", expected, text_of(&text)));
         }
+        let Some(family) = self.plan.ranges else { return Ok((text.into_owned(), None)) };
+        let range = parse_range(&text).filter(|range| family.has(range.addr()));
+        let expected = || Validate::Cidr(family).expected();
+        let range = range.ok_or_else(|| problem(format!("$.{column}"), "cidr", expected(), text_of(&text)))?;
+        Ok((text.into_owned(), Some(range)))
+    }
+
+    /// Notes a row that cannot be used.
+    pub(super) fn refuse(&mut self, line: u64, problems: Vec<Problem>) {
+        self.report.bad += 1;
+        let room = MAX_ROW_FAULTS - self.report.faults.len();
+        self.report.faults.extend(problems.into_iter().take(room).map(|problem| RowFault { line, problem }));
     }
 
     /// A file with nothing but bad rows is no table: it must not replace a good one.
     pub(super) fn finish(mut self) -> Result<(Table, TableReport), Reason> {
         self.report.rows = self.rows();
         if self.report.rows == 0 && self.report.bad > 0 {
-            return Err(Reason::AllBad);
+            return Err(Reason::AllBad(self.report.faults));
         }
         let table = match self.table {
             Filling::Exact(mut table) => {
@@ -137,4 +213,8 @@ impl<'d> Builder<'d> {
             Filling::Ranges(table) => table.rows(),
         }
     }
+}
+
+pub(super) fn problem(path: String, rule: &str, expected: impl Into<String>, found: String) -> Problem {
+    Problem { path, rule: rule.into(), expected: expected.into(), found }
 }

@@ -28,6 +28,11 @@ impl Columns {
         Self { rules: omitted.chain(redact.iter().map(|path| rule(path, true))).collect() }
     }
 
+    /// Whether any of these members is left out, redacted, or has something inside that is.
+    pub(super) fn concern(&self, members: &[Member<'_>]) -> bool {
+        members.iter().any(|member| self.rules.iter().any(|rule| member.key.is(&rule.path[0])))
+    }
+
     /// Appends an object's members as they are written, behind an opening brace or other members.
     pub(super) fn write(&self, row: &mut Vec<u8>, members: &[Member<'_>]) {
         let rules: Vec<(&[String], bool)> = self.rules.iter().map(|rule| (rule.path.as_slice(), rule.redact)).collect();

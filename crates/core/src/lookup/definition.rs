@@ -1,20 +1,20 @@
 //! Definitions of lookup tables, read from Panther's YAML.
 //!
-//! A definition says which values of which log types a table explains; a schema says which of the table's columns is a range of
-//! addresses and which one ends a row's life. Both are files beside the data. The shipped ones are read in the same way.
+//! A definition says which values of which log types a table explains; a schema, in the language of log types, says what its rows
+//! hold, which column is a range of addresses and which one ends a row's life. Both are files beside the data. The shipped ones are
+//! read in the same way.
 
 mod load;
-mod schema;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    time::Duration,
+};
 
 use sha2::{Digest, Sha256};
 
-pub(super) use self::schema::{Format, TableSchema};
-use super::{
-    fault::{Fault, InvalidDefinitions},
-    selector::Selector,
-};
+use super::{fault::InvalidDefinitions, selector::Selector};
+use crate::schema::{Fault, Kind, Schema};
 
 /// The most tables that definitions may name. Each costs a look-up per selector and event.
 pub const MAX_TABLES: usize = 200;
@@ -92,34 +92,50 @@ pub struct Association {
 #[derive(Clone, Debug, Default)]
 pub struct Definitions {
     pub(super) tables: BTreeMap<String, Definition>,
-    pub(super) schemas: BTreeMap<String, TableSchema>,
+    pub(super) schemas: BTreeMap<String, Schema>,
     /// SHA-256 over the files that do not come with the program; empty without such.
     pub(super) digest: Vec<u8>,
 }
 
+/// What a file holds.
 enum Parsed {
-    Table(Definition),
-    Schema(TableSchema),
+    Table(Box<Table>),
+    Schema(Box<Schema>),
+}
+
+/// A definition with the lines that later faults lead to.
+struct Table {
+    definition: Definition,
+    name_line: usize,
+    key_line: usize,
+}
+
+/// The definitions of files, each with its file's name.
+#[derive(Default)]
+struct Read<'f> {
+    tables: Vec<(&'f str, Table)>,
+    schemas: BTreeMap<String, Schema>,
 }
 
 impl Definitions {
     /// Those that come with the program.
     #[must_use]
     pub fn shipped() -> Self {
-        Self::read(&SHIPPED).expect("a test reads the shipped definitions")
+        let Read { tables, schemas } = Read::files(&SHIPPED).expect("a test reads the shipped definitions");
+        Self { tables: by_name(tables), schemas, digest: Vec::new() }
     }
 
     /// The shipped definitions and the given files, each as its name (for messages) and its text, which take the place of shipped
     /// ones of the same name. All faults of all files are reported at once.
     pub fn load(files: &[(&str, &str)]) -> Result<Self, InvalidDefinitions> {
         let mut definitions = Self::shipped();
-        let own = Self::read(files)?;
+        let own = Read::files(files)?;
         definitions.schemas.extend(own.schemas);
-        let faults: Vec<_> = own.tables.values().filter_map(|table| definitions.unknown_key(table)).collect();
+        let faults: Vec<_> = own.tables.iter().filter_map(|(file, table)| definitions.bad_key(file, table)).collect();
         if !faults.is_empty() {
             return Err(InvalidDefinitions { faults });
         }
-        definitions.tables.extend(own.tables);
+        definitions.tables.extend(by_name(own.tables));
         if !files.is_empty() {
             let hash = files.iter().fold(Sha256::new(), |hash, (name, text)| {
                 let hash = hash.chain_update((name.len() as u64).to_be_bytes()).chain_update(name);
@@ -135,47 +151,67 @@ impl Definitions {
         self.tables.values()
     }
 
-    fn read(files: &[(&str, &str)]) -> Result<Self, InvalidDefinitions> {
-        let mut definitions = Self::default();
+    /// A key that the table's schema does not have, or of a type that is no name. A schema that is not there is no fault yet: a
+    /// MaxMind database needs none.
+    fn bad_key(&self, file: &str, table: &Table) -> Option<(String, Fault)> {
+        let (schema, key) = (self.schemas.get(&table.definition.schema)?, table.definition.keys.first()?);
+        let reason = match schema.root.field(key).map(|field| &field.kind) {
+            None => format!("{key} is no field of {}", schema.log_type),
+            Some(Kind::Object(_) | Kind::Array(_) | Kind::Embedded(_)) => {
+                format!("{key} of {} holds no text or number that a row could be found by", schema.log_type)
+            }
+            Some(_) => return None,
+        };
+        Some((file.into(), Fault::new(table.key_line, "LogTypeMap.PrimaryKey", reason)))
+    }
+}
+
+impl<'f> Read<'f> {
+    fn files(files: &[(&'f str, &str)]) -> Result<Self, InvalidDefinitions> {
+        let mut read = Self::default();
         let mut faults: Vec<(String, Fault)> = Vec::new();
         for (file, text) in files {
             match load::file(text) {
                 Ok(parsed) => {
-                    let fault = definitions.add(parsed);
+                    let fault = read.add(file, parsed);
                     faults.extend(fault.map(|fault| ((*file).into(), fault)));
                 }
                 Err(found) => faults.extend(found.into_iter().map(|fault| ((*file).into(), fault))),
             }
         }
-        if faults.is_empty() { Ok(definitions) } else { Err(InvalidDefinitions { faults }) }
+        if faults.is_empty() { Ok(read) } else { Err(InvalidDefinitions { faults }) }
     }
 
-    /// A key that the table's schema does not have, under the table's name. A schema that is not there is no fault yet: a MaxMind
-    /// database needs none.
-    fn unknown_key(&self, table: &Definition) -> Option<(String, Fault)> {
-        let (schema, key) = (self.schemas.get(&table.schema)?, table.keys.first()?);
-        let reason = format!("{key} is no field of {}", schema.name);
-        let fault = Fault { path: "LogTypeMap.PrimaryKey".into(), reason };
-        schema.field(key).is_none().then(|| (table.name.clone(), fault))
-    }
-
-    fn add(&mut self, parsed: Parsed) -> Option<Fault> {
-        let (path, name) = match &parsed {
-            Parsed::Table(table) if self.tables.contains_key(&table.name) => ("LookupName", &table.name),
-            Parsed::Schema(schema) if self.schemas.contains_key(&schema.name) => ("schema", &schema.name),
-            Parsed::Table(_) if self.tables.len() == MAX_TABLES => {
-                return Some(Fault { path: String::new(), reason: format!("more than {MAX_TABLES} tables") });
-            }
-            _ => {
-                match parsed {
-                    Parsed::Table(table) => _ = self.tables.insert(table.name.clone(), table),
-                    Parsed::Schema(schema) => _ = self.schemas.insert(schema.name.clone(), schema),
+    fn add(&mut self, file: &'f str, parsed: Parsed) -> Option<Fault> {
+        let (line, path, name) = match parsed {
+            Parsed::Table(table) => {
+                let name = &table.definition.name;
+                if self.tables.len() == MAX_TABLES {
+                    return Some(Fault::new(0, "", format!("more than {MAX_TABLES} tables")));
                 }
-                return None;
+                if !self.tables.iter().any(|(_, other)| other.definition.name == *name) {
+                    self.tables.push((file, *table));
+                    return None;
+                }
+                (table.name_line, "LookupName", name.clone())
+            }
+            Parsed::Schema(schema) => {
+                let name = schema.log_type.clone();
+                match self.schemas.entry(name.clone()) {
+                    Entry::Vacant(place) => {
+                        place.insert(*schema);
+                        return None;
+                    }
+                    Entry::Occupied(_) => (0, "schema", name),
+                }
             }
         };
-        Some(Fault { path: path.into(), reason: format!("{name} is defined by another file too") })
+        Some(Fault::new(line, path, format!("{name} is defined by another file too")))
     }
+}
+
+fn by_name(tables: Vec<(&str, Table)>) -> BTreeMap<String, Definition> {
+    tables.into_iter().map(|(_, table)| (table.definition.name.clone(), table.definition)).collect()
 }
 
 impl Definition {
@@ -204,7 +240,8 @@ impl Definition {
     }
 
     /// Whether a file of this name holds the table's data.
-    pub(super) fn has_data_in(&self, file: &str) -> bool {
+    #[must_use]
+    pub fn has_data_in(&self, file: &str) -> bool {
         match &self.data {
             Data::File(name) | Data::Refresh { file: name, .. } if name == file => true,
             _ => super::stem_of_data(file) == Some(self.name.as_str()),

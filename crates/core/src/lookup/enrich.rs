@@ -14,7 +14,7 @@ use super::{
     table::Table,
 };
 use crate::{
-    indicator::{Column, Indicator, Indicators},
+    indicator::Indicators,
     json::{self, Value},
 };
 
@@ -27,15 +27,6 @@ pub struct Join {
     selectors: Vec<Selector>,
     /// Whether what events taught stands in for rows that the table lacks.
     learns: bool,
-}
-
-/// The joins of a log type.
-#[derive(Debug, Default)]
-pub(super) struct Joins {
-    /// In the order of the tables' names.
-    pub(super) joins: Vec<Join>,
-    /// The places of the log type that carry indicators.
-    pub(super) indicators: Vec<(Vec<Step>, Indicator)>,
 }
 
 impl Join {
@@ -63,18 +54,22 @@ impl Lookups {
     /// The tables that explain a log type, in the order in which they stand in a record.
     #[must_use]
     pub fn joins(&self, log_type: &str) -> &[Join] {
-        self.set.by_log_type.get(log_type).map_or(&[], |joins| &joins.joins)
+        self.set.by_log_type.get(log_type).map_or(&[], Vec::as_slice)
     }
 
-    /// Appends `,"p_enrichment":{…}` if any table has a row for the event. `folded` is scratch space.
-    pub fn write(&self, out: &mut Vec<u8>, log_type: &str, event: &Value<'_>, folded: &mut String) {
-        let indicators = self.set.by_log_type.get(log_type).map_or(&[][..], |joins| &joins.indicators);
+    /// Appends `,"p_enrichment":{…}` if any table has a row for the event. `indicators`: what the event's walk collected, for
+    /// selectors of `p_any_*` fields. `folded` is scratch space.
+    pub fn write(
+        &self,
+        out: &mut Vec<u8>,
+        log_type: &str,
+        event: &Value<'_>,
+        indicators: &mut Indicators<'_>,
+        folded: &mut String,
+    ) {
         self.write_each(out, log_type, |out, _, join, selector| match selector.target() {
             Target::Field(path) => self.write_field(out, join, event, path, folded),
-            Target::Column(column) => {
-                let mut collected = self.collect(indicators, event, *column);
-                self.write_rows(out, join, collected.of(*column), folded)
-            }
+            Target::Column(column) => self.write_rows(out, join, indicators.of(*column), folded),
         });
     }
 
@@ -201,19 +196,6 @@ impl Lookups {
         write_value(out);
         out.push(b'}');
         true
-    }
-
-    /// What the event's indicators collect for a column.
-    fn collect<'a>(&self, fields: &[(Vec<Step>, Indicator)], event: &Value<'a>, column: Column) -> Indicators<'a> {
-        let mut collected = Indicators::new(self.set.email_usernames);
-        for (path, indicator) in fields.iter().filter(|(_, indicator)| indicator.columns().contains(&column)) {
-            selector::each_value(event, path, &mut |value| {
-                if let Some(text) = value.name() {
-                    collected.add(*indicator, text);
-                }
-            });
-        }
-        collected
     }
 }
 

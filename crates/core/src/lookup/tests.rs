@@ -2,11 +2,12 @@ mod addresses;
 mod defined;
 mod mmdb;
 mod properties;
+mod typed;
 
 use serde_json::{Value, json};
 
 use super::*;
-use crate::json;
+use crate::{indicator::Indicators, json};
 
 const ITEM_USAGE: &str = "OnePassword.ItemUsage";
 
@@ -16,10 +17,15 @@ fn load(files: &[(&str, &str)]) -> Result<(Lookups, Report), Error> {
 }
 
 fn enrichment(files: &[(&str, &str)], log_type: &str, event: &Value) -> Value {
-    let (lookups, _) = load(files).unwrap();
+    joined(&load(files).unwrap().0, log_type, event)
+}
+
+/// The enrichment of an event that carries no indicators.
+fn joined(lookups: &Lookups, log_type: &str, event: &Value) -> Value {
     let event = event.to_string();
     let mut out = b"{\"\":0".to_vec();
-    lookups.write(&mut out, log_type, &json::parse(event.as_bytes()).unwrap(), &mut String::new());
+    let (event, mut indicators) = (json::parse(event.as_bytes()).unwrap(), Indicators::new(true));
+    lookups.write(&mut out, log_type, &event, &mut indicators, &mut String::new());
     out.push(b'}');
     serde_json::from_slice::<Value>(&out).unwrap()["p_enrichment"].take()
 }
@@ -29,7 +35,7 @@ fn the_table_of_panthers_guide_works_as_written_there() {
     let rows = "{\"uuid\":\"ABC\",\"title\":\"Mail\",\"updatedAt\":null}\n";
     assert_eq!(
         enrichment(&[("1Password Translation.jsonl", rows)], ITEM_USAGE, &json!({ "item_uuid": "abc" })),
-        json!({ "1Password Translation": { "item_uuid": { "uuid": "ABC", "title": "Mail", "updatedAt": null, "p_match": "abc" } } })
+        json!({ "1Password Translation": { "item_uuid": { "uuid": "ABC", "title": "Mail", "p_match": "abc" } } })
     );
 }
 
@@ -122,7 +128,7 @@ fn values_in_an_array_give_an_array_of_rows() {
 fn the_last_of_equal_keys_wins_and_bad_rows_are_named_by_line() {
     let rows = "{\"uuid\":\"a\",\"n\":1}\nnonsense\n\n{\"uuid\":\"\"}\n[1]\n{\"uuid\":\"A\",\"n\":2}\n";
     let (_, report) = load(&[("items.jsonl", rows), ("README.md", ""), ("items.txt", "")]).unwrap();
-    let bad = |line, fault| BadRow { line, fault };
+    let (no_object, key) = ("expected object, found array of 1 elements", "expected a value in uuid or id, found");
     assert_eq!(
         report,
         Report {
@@ -133,10 +139,19 @@ fn the_last_of_equal_keys_wins_and_bad_rows_are_named_by_line() {
                 rows: 1,
                 repeated: 1,
                 bad: 3,
-                first_bad: vec![bad(2, RowFault::NotAnObject), bad(4, RowFault::NoKey), bad(5, RowFault::NotAnObject)],
+                faults: report.tables[0].faults.clone(),
             }],
             ignored: vec!["README.md".into(), "items.txt".into()],
         }
+    );
+    let faults = |report: &Report| report.tables[0].faults.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(
+        faults(&report),
+        [
+            "2: $: json: expected one JSON object, found expected a value at byte 0".to_owned(),
+            format!("4: $.uuid: key: {key} string of 0 bytes"),
+            format!("5: $: type: {no_object}"),
+        ]
     );
     assert_eq!(
         enrichment(&[("items.jsonl", rows)], ITEM_USAGE, &json!({ "item_uuid": "a" }))["items"]["item_uuid"]["n"],
@@ -144,7 +159,10 @@ fn the_last_of_equal_keys_wins_and_bad_rows_are_named_by_line() {
     );
 
     let (_, report) = load(&[("items.csv", "uuid,title\na,b,c\n,x\na,y\n")]).unwrap();
-    assert_eq!(report.tables[0].first_bad, [bad(2, RowFault::NotARecord), bad(3, RowFault::NoKey)]);
+    assert_eq!(
+        faults(&report),
+        ["2: $: csv: expected a record of 2 cells, found 3 cells".to_owned(), format!("3: $.uuid: key: {key} nothing")]
+    );
 }
 
 #[test]
@@ -152,7 +170,12 @@ fn a_file_that_is_no_table_is_an_error() {
     let refused = |name: &str, text: &str| load(&[(name, text)]).unwrap_err().reason;
     assert_eq!(refused("items.csv", "title\nx\n"), Reason::NoKey);
     assert_eq!(refused("items.csv", ""), Reason::NoKey);
-    assert_eq!(refused("items.jsonl", "nonsense"), Reason::AllBad);
+    let reason = refused("items.jsonl", "nonsense\n{\"uuid\":\"a\",\"title\":[]}");
+    assert_eq!(
+        reason.to_string(),
+        "no row can be used; line 1: $: json: expected one JSON object, found expected a value at byte 0; \
+         line 2: $.title: type: expected string, found array of 0 elements"
+    );
     assert_eq!(load(&[("items.csv", "uuid\n"), ("items.jsonl", "")]).unwrap_err().reason, Reason::Twice);
     assert!(load(&[("items.jsonl", "")]).is_ok());
 }
@@ -161,7 +184,8 @@ fn a_file_that_is_no_table_is_an_error() {
 fn a_row_keeps_neither_long_text_nor_what_nobody_asked_for() {
     let long = format!("{{\"uuid\":\"a\",\"title\":\"{}\"}}\n{{\"uuid\":\"b\"}}", "x".repeat(MAX_ROW_BYTES));
     let (_, report) = load(&[("items.jsonl", &long)]).unwrap();
-    assert_eq!(report.tables[0].first_bad, [BadRow { line: 1, fault: RowFault::TooLong }]);
+    let [fault] = report.tables[0].faults.as_slice() else { panic!("one fault") };
+    assert_eq!((fault.line, fault.problem.rule.as_str()), (1, "length"));
 
     let listed = [("items.jsonl", "{\"id\":\"a\",\"additional_information\":\"ann\",\"p_match\":\"x\"}")];
     assert_eq!(

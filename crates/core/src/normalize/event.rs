@@ -9,10 +9,14 @@ use std::{borrow::Cow, ops::Range};
 
 use bumpalo::Bump;
 use jiff::Timestamp;
-use latchkey_contracts::{buffer, event::Event, rejection::Problem};
+use latchkey_contracts::{
+    batch::{Place, Records},
+    buffer,
+    rejection::Problem,
+};
 
 use super::{
-    Drift, Item, Options, Unknown,
+    Drift, Events, Options, Unknown,
     coerce::Unfit,
     derive::Origin,
     problem::{self, Path, Problems},
@@ -21,7 +25,7 @@ use super::{
 use crate::{
     indicator::Indicators,
     instant,
-    json::{self, Value},
+    json::{self, Member, Value},
     lookup::Lookups,
     row_id::RowId,
     schema::{self, Object, Schema},
@@ -35,7 +39,8 @@ pub(super) struct Walk<'s, 'a> {
     pub(super) unknown: Unknown,
     /// The finished records, one after the other.
     pub(super) out: Vec<u8>,
-    pub(super) finished: Vec<Finished>,
+    indexes: Vec<u32>,
+    places: Vec<Place>,
     pub(super) drift: Drift,
     // What follows belongs to the event in hand.
     origin: Origin<'s, 'a>,
@@ -47,21 +52,14 @@ pub(super) struct Walk<'s, 'a> {
     pub(super) folded: String,
 }
 
-pub(super) struct Finished {
-    pub(super) index: u32,
-    pub(super) row_id: RowId,
-    pub(super) event_time: Timestamp,
-    pub(super) record: Range<usize>,
-}
-
 impl<'s, 'a> Walk<'s, 'a> {
-    /// `body_size`: of the page. `texts`: holds what transformations make, as long as the walk.
+    /// `out`: an empty buffer for the records. `texts`: holds what transformations make, as long as the walk.
     pub(super) fn new(
         frame: Frame<'s>,
         schema: &'s Schema,
         lookups: &'s Lookups,
         options: Options,
-        body_size: usize,
+        out: Vec<u8>,
         texts: &'a Bump,
     ) -> Self {
         Self {
@@ -69,9 +67,9 @@ impl<'s, 'a> Walk<'s, 'a> {
             schema,
             lookups,
             unknown: schema.unknown.unwrap_or(options.unknown),
-            // Records are about twice as long as the items they come from.
-            out: buffer::take(2 * body_size),
-            finished: Vec::new(),
+            out,
+            indexes: Vec::new(),
+            places: Vec::new(),
             drift: Drift::default(),
             origin: Origin::new(&schema.root, texts),
             path: Path::default(),
@@ -106,43 +104,51 @@ impl<'s, 'a> Walk<'s, 'a> {
         let event_time = self.event_time.unwrap_or(self.frame.now);
         let body = self.schema.rewrites.then(|| self.out[start..].to_vec());
         self.reopen();
-        self.frame.write(&mut self.out, &row_id, event_time);
+        let row_id = self.frame.write(&mut self.out, &row_id, event_time);
         self.indicators.write(&mut self.out);
         self.enrich(value, body.as_deref());
         self.out.push(b'}');
-        self.finished.push(Finished { index, row_id, event_time, record: start..self.out.len() });
+        self.finish_event(index, row_id, event_time, start);
         Ok(())
     }
 
+    /// Keeps the record that begins at `start` of what was written and ends here.
+    pub(super) fn finish_event(&mut self, index: u32, row_id: Range<usize>, event_time: Timestamp, start: usize) {
+        let event_time_unix_nano = instant::to_unix_nano(event_time);
+        self.indexes.push(index);
+        self.places.push(Place { row_id, event_time_unix_nano, record: start..self.out.len() });
+    }
+
+    /// Writes one object as the schema declares it, without standard fields; answers with everything that is wrong with it.
+    pub(super) fn row(&mut self, members: &[Member<'a>]) -> Result<(), Vec<Problem>> {
+        if self.schema.looks_up {
+            self.origin.turn_to(members);
+        }
+        let schema = self.schema;
+        self.object(&schema.root, members, false);
+        if self.problems.is_empty() { Ok(()) } else { Err(self.problems.take()) }
+    }
+
     /// The events, their records sharing one buffer.
-    pub(super) fn finish(self) -> (Vec<Item>, Drift) {
-        let records = buffer::lend(self.out);
-        let item = |finished: Finished| Item {
-            index: finished.index,
-            event: Event {
-                row_id: finished.row_id.into_string(),
-                event_time_unix_nano: instant::to_unix_nano(finished.event_time),
-                record: records.slice(finished.record),
-            },
-        };
-        (self.finished.into_iter().map(item).collect(), self.drift)
+    pub(super) fn finish(self) -> (Events, Drift) {
+        let records = Records::new(buffer::lend(self.out), self.places);
+        (Events { indexes: self.indexes, records }, self.drift)
     }
 
     /// Every sink's key comes from the event's uuid if its schema declares one, so an event without it cannot be kept apart from
     /// others; where none is declared, it comes from the whole event.
     fn row_id(&mut self, root: &Object, value: &Value<'a>) -> Option<RowId> {
-        let Frame { source, log_type, .. } = self.frame;
         if root.field(schema::ROW_KEY).is_none() {
             let mut event = Vec::new();
             json::write_value(&mut event, value);
-            return Some(RowId::of_event(source, log_type, &event));
+            return Some(self.frame.row_ids.of(&event));
         }
         let uuid = self.uuid.take().filter(|uuid| !uuid.is_empty());
         if uuid.is_none() && self.problems.is_empty() {
             let found = value.get(schema::ROW_KEY).map_or_else(|| "nothing".into(), problem::kind_of);
             self.problems.add("$.uuid".into(), "required", "a text that is not empty", found);
         }
-        uuid.map(|uuid| RowId::new(source, log_type, &uuid))
+        uuid.map(|uuid| self.frame.row_ids.of(uuid.as_bytes()))
     }
 
     /// Selectors name fields of the record. Where that is not the event in another form, the record is what is looked at: what it
@@ -151,7 +157,7 @@ impl<'s, 'a> Walk<'s, 'a> {
         let record = body.and_then(|body| json::parse_within(str::from_utf8(body).ok()?, 2 * json::MAX_DEPTH).ok());
         if body.is_none() || record.is_some() {
             let event = record.as_ref().unwrap_or(event);
-            self.lookups.write(&mut self.out, self.frame.log_type, event, &mut self.folded);
+            self.lookups.write(&mut self.out, self.frame.log_type, event, &mut self.indicators, &mut self.folded);
         }
     }
 

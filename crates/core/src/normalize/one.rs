@@ -4,10 +4,10 @@
 
 use bumpalo::Bump;
 use jiff::Timestamp;
-use latchkey_contracts::{event::Event, rejection::Problem};
+use latchkey_contracts::{buffer, event::Event, rejection::Problem};
 
 use super::{Drift, Options, event::Walk, problem, quick::Quick, record::Frame};
-use crate::{json, lookup::Lookups, schema::Schema};
+use crate::{json, lookup::Lookups, schema::Schema, special::Marks};
 
 /// Where an event is said to come from: `p_source_id` and `p_source_label`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,48 +38,25 @@ pub fn normalize_one(
     options: Options,
     now: Timestamp,
 ) -> One {
-    one(raw, schema, origin, lookups, options, now, Quick::new(schema, lookups))
-}
-
-/// The same as [`normalize_one`], the plain way. The measure that the quick way is held against.
-#[must_use]
-pub fn normalize_one_plainly(
-    raw: &[u8],
-    schema: &Schema,
-    origin: Origin<'_>,
-    lookups: &Lookups,
-    options: Options,
-    now: Timestamp,
-) -> One {
-    one(raw, schema, origin, lookups, options, now, None)
-}
-
-fn one(
-    raw: &[u8],
-    schema: &Schema,
-    origin: Origin<'_>,
-    lookups: &Lookups,
-    options: Options,
-    now: Timestamp,
-    quick: Option<Quick<'_>>,
-) -> One {
     let frame = Frame::new(origin.source, origin.label, &schema.log_type, now);
     let texts = Bump::new();
-    let mut walk = Walk::new(frame, schema, lookups, options, raw.len(), &texts);
-    let quickly =
-        quick.zip(str::from_utf8(raw).ok()).and_then(|(mut quick, text)| walk.quick_event(0, &mut quick, text, 0));
+    let mut walk = Walk::new(frame, schema, lookups, options, buffer::take(2 * raw.len()), &texts);
+    let quick = (!options.plainly).then(|| Quick::new(schema, lookups)).flatten();
+    let quickly = quick
+        .zip(str::from_utf8(raw).ok())
+        .and_then(|(mut quick, text)| walk.quick_event(0, &mut quick, text, &Marks::of(raw), 0));
     let refused = match quickly {
         Some(end) if end == raw.len() => None,
         // Something follows it: nothing of it counts.
-        Some(_) => return one(raw, schema, origin, lookups, options, now, None),
+        Some(_) => return normalize_one(raw, schema, origin, lookups, Options { plainly: true, ..options }, now),
         None => match json::parse(raw) {
             Ok(value) => walk.event(0, &schema.root, &value).err(),
             Err(error) => Some(vec![problem::not_json(error)]),
         },
     };
-    let (mut items, drift) = walk.finish();
-    let event = match (refused, items.pop()) {
-        (None, Some(item)) => Ok(item.event),
+    let (events, drift) = walk.finish();
+    let event = match (refused, events.records.get(0)) {
+        (None, Some(record)) => Ok(record.into()),
         (problems, _) => Err(problems.unwrap_or_default()),
     };
     One { event, drift }

@@ -97,12 +97,12 @@ impl Problems {
 }
 
 /// An item that cannot be read at all.
-pub(super) fn not_json(error: json::Error) -> Problem {
+pub(crate) fn not_json(error: json::Error) -> Problem {
     Problem { path: "$".into(), rule: "json".into(), expected: "one JSON object".into(), found: error.to_string() }
 }
 
 /// Type and length of a value.
-pub(super) fn kind_of(value: &Value<'_>) -> String {
+pub(crate) fn kind_of(value: &Value<'_>) -> String {
     match value {
         Value::Null => "null".into(),
         Value::Bool(_) => "boolean".into(),
@@ -114,7 +114,7 @@ pub(super) fn kind_of(value: &Value<'_>) -> String {
 }
 
 /// Type and length of a text.
-pub(super) fn text_of(text: &str) -> String {
+pub(crate) fn text_of(text: &str) -> String {
     format!("string of {} bytes", text.len())
 }
 

@@ -8,6 +8,8 @@
 mod read;
 mod run;
 
+use std::ops::Range;
+
 use jiff::Timestamp;
 
 use self::{
@@ -16,15 +18,15 @@ use self::{
 };
 use super::{
     Unknown, coerce,
-    event::{Finished, Walk},
+    event::Walk,
     problem::{self, Path},
 };
 use crate::{
     indicator::Column,
     json::{self, Text, Value},
     lookup::{Join, Lookups, Step, Target},
-    row_id::RowId,
     schema::{self, Kind, NodeKind, Plan, Schema},
+    special::Marks,
 };
 
 /// What the quick way knows of a page before its first event.
@@ -89,8 +91,16 @@ fn select(plan: &Plan, target: &Target) -> Selected {
 
 impl<'s, 'a> Walk<'s, 'a> {
     /// Takes in the event that begins at byte `at` of `text` and says where it ends; `None` leaves no trace.
-    pub(super) fn quick_event(&mut self, index: u32, quick: &mut Quick<'s>, text: &'a str, at: usize) -> Option<usize> {
-        let end = quick.places.read(quick.plan, text, at)?;
+    /// `marks` are those of the text.
+    pub(super) fn quick_event(
+        &mut self,
+        index: u32,
+        quick: &mut Quick<'s>,
+        text: &'a str,
+        marks: &Marks,
+        at: usize,
+    ) -> Option<usize> {
+        let end = quick.places.read(quick.plan, text, marks, at)?;
         if quick.looks_beyond() {
             return None;
         }
@@ -107,13 +117,13 @@ impl<'s, 'a> Walk<'s, 'a> {
             return None;
         };
         self.quick_drift(quick, text);
-        self.finished.push(Finished { index, row_id, event_time, record: start..self.out.len() });
+        self.finish_event(index, row_id, event_time, start);
         Some(end)
     }
 
-    fn quick_record(&mut self, quick: &Quick<'s>, text: &'a str, at: usize) -> Option<(RowId, Timestamp)> {
+    fn quick_record(&mut self, quick: &Quick<'s>, text: &'a str, at: usize) -> Option<(Range<usize>, Timestamp)> {
         let uuid = quick.places.slots[quick.uuid].scalar(text)?.name().filter(|uuid| !uuid.is_empty())?;
-        let row_id = RowId::new(self.frame.source, self.frame.log_type, &uuid);
+        let row_id = self.frame.row_ids.of(uuid.as_bytes());
         let mut run = Run::new(text);
         run.open(&mut self.out, at);
         self.quick_members(quick, None, text, &mut run)?;
@@ -125,7 +135,7 @@ impl<'s, 'a> Walk<'s, 'a> {
         if self.out.last() != Some(&b'{') {
             self.out.push(b',');
         }
-        self.frame.write(&mut self.out, &row_id, event_time);
+        let row_id = self.frame.write(&mut self.out, &row_id, event_time);
         self.indicators.write(&mut self.out);
         let (lookups, indicators, folded) = (self.lookups, &mut self.indicators, &mut self.folded);
         lookups.write_each(&mut self.out, self.frame.log_type, |out, number, join, _| match quick.selected[number] {
@@ -182,7 +192,7 @@ impl<'s, 'a> Walk<'s, 'a> {
     ) -> Option<()> {
         let node = quick.plan.node(at);
         let range = slot.range();
-        let start = range.start - node.key.len();
+        let start = range.start - node.key_len;
         match &node.kind {
             NodeKind::Object if slot.form == Form::Object => {
                 run.member(&mut self.out, start..range.start + 1);

@@ -5,6 +5,7 @@ mod transform;
 
 use std::sync::LazyLock;
 
+use latchkey_contracts::batch::Record;
 use serde_json::{Value, json};
 
 use super::*;
@@ -51,8 +52,17 @@ fn plain(feed: Feed, items: &str) -> Normalized {
     run(feed, items, &Lookups::default(), Options::default())
 }
 
-fn record(item: &Item) -> &str {
-    std::str::from_utf8(&item.event.record).unwrap()
+fn events(normalized: &Normalized) -> Vec<Record<'_>> {
+    normalized.events.records.iter().collect()
+}
+
+fn record<'a>(event: &Record<'a>) -> &'a str {
+    std::str::from_utf8(event.record).unwrap()
+}
+
+/// The first event's record.
+fn first(normalized: &Normalized) -> &str {
+    record(&normalized.events.records.get(0).unwrap())
 }
 
 /// A rejection as its item, and path and rule of each problem.
@@ -80,8 +90,9 @@ const SIGN_IN: &str = r#"{"uuid":"56YE2TYN2VFYRLNSHKPW5NVT5E","session_uuid":"A5
 fn a_record_has_declared_fields_then_unknown_ones_then_standard_ones() {
     let normalized = plain(Feed::SignInAttempts, SIGN_IN);
     assert_eq!(normalized.rejections, []);
-    let [item] = normalized.events.as_slice() else { panic!("one event") };
-    let row_id = crate::row_id::RowId::new("acme", "OnePassword.SignInAttempt", "56YE2TYN2VFYRLNSHKPW5NVT5E");
+    let events = events(&normalized);
+    let [item] = events.as_slice() else { panic!("one event") };
+    let row_id = crate::row_id::RowIds::new("acme", "OnePassword.SignInAttempt").of(b"56YE2TYN2VFYRLNSHKPW5NVT5E");
     let expect = [
         r#"{"uuid":"56YE2TYN2VFYRLNSHKPW5NVT5E","session_uuid":"A5K6COGVRVEJXJW3XQZGS7VAMM","#,
         r#""timestamp":"2023-03-15T19:32:50.000000000Z","category":"firewall_failed","type":"continent_blocked","country":"FR","#,
@@ -96,8 +107,8 @@ fn a_record_has_declared_fields_then_unknown_ones_then_standard_ones() {
     ]
     .concat();
     assert_eq!(record(item), expect);
-    assert_eq!(item.event.row_id, row_id.as_str());
-    assert_eq!(item.event.event_time_unix_nano, 1_678_908_770_000_000_000);
+    assert_eq!(item.row_id, row_id.as_str());
+    assert_eq!(item.event_time_unix_nano, 1_678_908_770_000_000_000);
     let drift: Vec<_> = normalized.drift.paths.iter().map(|(path, count)| (path.as_str(), count.count)).collect();
     assert_eq!(drift, [("$.client.extra", 1), ("$.new_field", 1)]);
 }
@@ -108,7 +119,7 @@ fn an_audit_event_takes_its_address_from_the_session() {
         "action":"suspend","object_type":"user","object_uuid":"U2","object_details":{"uuid":"U2","name":"Bob","email":"bob@example.com"},
         "aux_id":123456789012,"aux_info":"","session":{"uuid":"S","login_time":"2023-03-15T16:00:00Z","device_uuid":"d","ip":"2001:db8::1"}}"#;
     let normalized = plain(Feed::AuditEvents, event);
-    let record: Value = serde_json::from_str(record(&normalized.events[0])).unwrap();
+    let record: Value = serde_json::from_str(first(&normalized)).unwrap();
     assert_eq!(record["p_any_ip_addresses"], json!(["2001:db8::1"]));
     assert_eq!(record["p_any_actor_ids"], json!(["U1"]));
     assert_eq!(record["p_any_usernames"], json!(["Ann", "Bob", "ann", "bob"]));
@@ -124,7 +135,7 @@ fn details_may_be_an_object_a_text_or_null() {
     {
         let event = format!(r#"{{"uuid":"A","timestamp":"2023-03-15T16:33:50Z","details":{details}}}"#);
         let normalized = plain(Feed::SignInAttempts, &event);
-        let record: Value = serde_json::from_str(record(&normalized.events[0])).unwrap();
+        let record: Value = serde_json::from_str(first(&normalized)).unwrap();
         assert_eq!(record["details"], expect);
     }
 }
@@ -135,7 +146,7 @@ fn enrichment_ends_the_record() {
     let (lookups, _) = Lookups::load(&files).unwrap();
     let normalized = run(Feed::SignInAttempts, SIGN_IN, &lookups, Options::default());
     let expect = r#","p_enrichment":{"users":{"target_user.uuid":{"uuid":"ir7vjhj36jhinbfad7v2t5mp3e","name":"Zoe","p_match":"IR7VJHJ36JHINBFAD7V2T5MP3E"}}}}"#;
-    assert!(record(&normalized.events[0]).ends_with(expect));
+    assert!(first(&normalized).ends_with(expect));
 }
 
 #[test]
@@ -150,7 +161,7 @@ fn a_bad_item_costs_itself_only_and_names_every_problem() {
     ];
     let normalized = plain(Feed::ItemUsages, &items.join(","));
     assert_eq!(normalized.items, 6);
-    assert_eq!(normalized.events.iter().map(|item| item.index).collect::<Vec<_>>(), [0, 5]);
+    assert_eq!(normalized.events.indexes, [0, 5]);
     assert_eq!(
         problems(&normalized),
         [
@@ -185,7 +196,7 @@ fn marked_items_are_skipped_and_counted() {
     let marked = RawPage { duplicates: vec![1, 2, 7], ..page(Feed::ItemUsages) };
     let normalized =
         normalize(&marked, &body(items), &SHIPPED, &Lookups::default(), Options::default(), NOW.parse().unwrap());
-    assert_eq!((normalized.items, normalized.duplicates, normalized.events.len()), (3, 2, 1));
+    assert_eq!((normalized.items, normalized.duplicates, normalized.events.records.len()), (3, 2, 1));
     assert_eq!(normalized.rejections, []);
 }
 
@@ -195,7 +206,7 @@ fn what_is_no_page_is_one_rejection_with_its_bytes() {
         let normalized = normalize(page, body, schemas, &Lookups::default(), Options::default(), NOW.parse().unwrap());
         let [rejection] = normalized.rejections.as_slice() else { panic!("one rejection") };
         assert_eq!(rejection.raw, body);
-        assert_eq!((rejection.item, normalized.items, normalized.events.len()), (None, 0, 0));
+        assert_eq!((rejection.item, normalized.items, normalized.events.records.len()), (None, 0, 0));
         rejection.problems[0].rule.clone()
     };
     let good = page(Feed::ItemUsages);
@@ -219,7 +230,7 @@ fn unknown_fields_are_kept_dropped_or_refused_and_always_counted() {
         let options = Options { unknown, ..Options::default() };
         let normalized = run(Feed::ItemUsages, item, &Lookups::default(), options);
         assert_eq!(normalized.drift.total(), 2);
-        match (normalized.events.as_slice(), expect) {
+        match (events(&normalized).as_slice(), expect) {
             ([event], Some((user, has_x))) => {
                 let record: Value = serde_json::from_str(record(event)).unwrap();
                 assert_eq!((&record["user"], record.get("x").is_some()), (&user, has_x));
@@ -240,7 +251,7 @@ fn a_log_type_may_have_its_own_answer_to_unknown_fields() {
     for (feed, events) in [(Feed::ItemUsages, 0), (Feed::AuditEvents, 1)] {
         let now = NOW.parse().unwrap();
         let normalized = normalize(&page(feed), &body(item), &schemas, &Lookups::default(), Options::default(), now);
-        assert_eq!((normalized.events.len(), normalized.drift.total()), (events, 1));
+        assert_eq!((normalized.events.records.len(), normalized.drift.total()), (events, 1));
     }
 }
 

@@ -6,18 +6,24 @@
 use std::{borrow::Cow, str};
 
 use super::{Error, MAX_DEPTH};
-use crate::special;
+use crate::special::Marks;
 
 /// A place in a body. `Copy`, so that a walk can be tried and taken back.
 #[derive(Clone, Copy)]
-pub(super) struct Scanner<'body> {
+pub(super) struct Scanner<'body, 'marks> {
     body: &'body [u8],
+    marks: &'marks Marks,
     at: usize,
 }
 
-impl<'body> Scanner<'body> {
-    pub(super) fn new(body: &'body [u8]) -> Self {
-        Self { body, at: 0 }
+impl<'body, 'marks> Scanner<'body, 'marks> {
+    pub(super) fn new(body: &'body [u8], marks: &'marks Marks) -> Self {
+        Self { body, marks, at: 0 }
+    }
+
+    /// What was marked in the body.
+    pub(super) fn marks(&self) -> &'marks Marks {
+        self.marks
     }
 
     /// Where the next value begins.
@@ -91,20 +97,17 @@ impl<'body> Scanner<'body> {
 
     fn skip_string(&mut self) -> Result<(), Error> {
         self.at += 1;
-        loop {
-            let rest = self.body.get(self.at..).unwrap_or_default();
-            let Some(offset) = special::first(rest) else {
-                self.at = self.body.len();
-                return Err(self.syntax());
-            };
-            self.at += offset + 1;
-            match rest[offset] {
+        while let Some(at) = self.marks.next(self.at) {
+            self.at = at + 1;
+            match self.body[at] {
                 b'"' => return Ok(()),
                 b'\\' => self.at += 1,
                 // A control character: the value's reader refuses it.
                 _ => {}
             }
         }
+        self.at = self.body.len();
+        Err(self.syntax())
     }
 
     /// Which bracket each open level needs is one bit of `objects`.

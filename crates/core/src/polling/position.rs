@@ -1,6 +1,9 @@
 //! Where a chain stands, and how that is found out after a crash.
 
-use crate::{cursor::Cursor, polling::History};
+use jiff::Timestamp;
+use latchkey_contracts::checkpoint::Checkpoint;
+
+use crate::{cursor::Cursor, instant, polling::History};
 
 /// Where a chain stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,6 +14,26 @@ pub struct Position {
     pub page_id: Option<String>,
     /// Where to continue; `None`: nothing was ever fetched.
     pub cursor: Option<Cursor>,
+    /// While pages may repeat what was stored before a recovery: from which event time on.
+    pub recovering_from: Option<Timestamp>,
+}
+
+impl Position {
+    pub(super) fn write(&self, checkpoint: &mut Checkpoint) {
+        checkpoint.cursor = self.cursor.as_ref().map(|cursor| cursor.as_str().into()).unwrap_or_default();
+        checkpoint.page_sequence = self.sequence;
+        checkpoint.recovering_from_unix_nano = instant::optional_to_unix_nano(self.recovering_from);
+    }
+
+    /// An unreadable cursor counts as none: the newest page then decides.
+    pub(super) fn read(checkpoint: &Checkpoint) -> Self {
+        Self {
+            sequence: checkpoint.page_sequence,
+            page_id: None,
+            cursor: checkpoint.cursor.parse().ok(),
+            recovering_from: instant::optional_from_unix_nano(checkpoint.recovering_from_unix_nano),
+        }
+    }
 }
 
 /// The newest page of a chain as the stream holds it.
@@ -18,59 +41,79 @@ pub struct Position {
 pub struct LastPage {
     /// Its sequence.
     pub sequence: u64,
+    /// The sequence of the chain's page before it; 0 if there was none.
+    pub previous_sequence: u64,
     /// Its identity.
     pub page_id: String,
     /// Where to continue after it.
     pub cursor: Cursor,
     /// When it was fetched.
-    pub fetched_at: jiff::Timestamp,
+    pub fetched_at: Timestamp,
     /// Whether it brought an event that was not stored before.
     pub has_news: bool,
     /// New events of the chain up to and with it.
     pub events_total: u64,
+    /// Event time of the chain's newest event up to and with it, if known.
+    pub newest_event_at: Option<Timestamp>,
+    /// While pages after it may repeat what was stored before a recovery: from which event time on.
+    pub recovering_from: Option<Timestamp>,
+    /// Recoveries of the chain up to and with it.
+    pub recoveries: u32,
 }
 
 /// Joins what the two streams say.
 ///
 /// The checkpoint's cursor counts only if it was written on top of the newest page, or if retention has removed that page: then no
 /// page has a higher sequence. Otherwise the newest page counts, since its cursor came with it.
-pub(super) fn recover(last_page: Option<LastPage>, checkpoint: Option<(Position, History)>) -> (Position, History) {
+#[must_use]
+pub fn recover(last_page: Option<LastPage>, checkpoint: Option<(Position, History)>) -> (Position, History) {
     let (checkpoint, history) = checkpoint.unwrap_or_default();
     match last_page {
         Some(page) if page.sequence > checkpoint.sequence => (
-            Position { sequence: page.sequence, page_id: Some(page.page_id), cursor: Some(page.cursor) },
-            history.with_page(page.fetched_at, page.has_news, page.events_total),
+            Position {
+                sequence: page.sequence,
+                page_id: Some(page.page_id.clone()),
+                cursor: Some(page.cursor.clone()),
+                recovering_from: page.recovering_from,
+            },
+            history.with_page(&page),
         ),
         Some(page) => (
             Position {
                 sequence: page.sequence,
                 page_id: Some(page.page_id),
                 cursor: checkpoint.cursor.or(Some(page.cursor)),
+                recovering_from: checkpoint.recovering_from,
             },
             history,
         ),
         // The subject is empty, so the next page goes onto sequence 0 whatever the chain once had.
-        None => (Position { sequence: 0, page_id: None, cursor: checkpoint.cursor }, history),
+        None => (Position { sequence: 0, ..checkpoint }, history),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::polling::Recovery;
 
     fn page(sequence: u64, cursor: &str) -> LastPage {
         LastPage {
             sequence,
+            previous_sequence: sequence - 1,
             page_id: format!("page {sequence}"),
             cursor: cursor.parse().unwrap(),
-            fetched_at: jiff::Timestamp::UNIX_EPOCH,
+            fetched_at: Timestamp::UNIX_EPOCH,
             has_news: true,
             events_total: 7,
+            newest_event_at: Timestamp::from_second(5).ok(),
+            recovering_from: None,
+            recoveries: 1,
         }
     }
 
     fn checkpoint(sequence: u64, cursor: &str) -> (Position, History) {
-        (Position { sequence, page_id: None, cursor: cursor.parse().ok() }, History::default())
+        (Position { sequence, cursor: cursor.parse().ok(), ..Position::default() }, History::default())
     }
 
     #[test]
@@ -96,6 +139,9 @@ mod tests {
     fn a_page_without_checkpoint_counts_in_the_history() {
         let (_, history) = recover(Some(page(5, "p")), Some(checkpoint(3, "c")));
         assert_eq!(history.events_total, 7);
-        assert_eq!(history.last_arrival_at, Some(jiff::Timestamp::UNIX_EPOCH));
+        assert_eq!(history.last_arrival_at, Some(Timestamp::UNIX_EPOCH));
+        assert_eq!(history.newest_event_at, Timestamp::from_second(5).ok());
+        let recovery = Recovery { at: Timestamp::UNIX_EPOCH, from: Timestamp::UNIX_EPOCH, reason: "unknown".into() };
+        assert_eq!((history.recoveries, history.last_recovery), (1, Some(recovery)));
     }
 }

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use latchkey_contracts::{
     Chain,
     checkpoint::{Checkpoint, Outcome as WireOutcome, outcome::Kind},
 };
 
-use super::{Failure, Position};
+use super::{Failure, History, Position};
 use crate::instant;
+
+/// What is said of a chain that is polled no more and never again, until somebody adds its source anew.
+pub const REMOVED: &str = "removed";
 
 /// How a turn ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,57 +25,62 @@ pub enum Outcome {
     Behind,
     /// A failure.
     Refused(Failure),
+    /// Not polled, on purpose.
+    Off(Off),
 }
 
-/// What is known of a chain's past.
+/// Why a chain is not polled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Off {
+    /// The token is not made for this feed.
+    OutOfScope,
+    /// Somebody has paused the source.
+    Paused,
+    /// Somebody has removed the source, or the feed from it: the chain's last word.
+    Removed,
+}
+
+impl Off {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::OutOfScope => "out_of_scope",
+            Self::Paused => "paused",
+            Self::Removed => REMOVED,
+        }
+    }
+
+    const fn detail(self) -> &'static str {
+        match self {
+            Self::OutOfScope => "the token is not made for this feed; a token that is turns it on",
+            Self::Paused => "the source is paused; `latchkey source resume` goes on where it stands",
+            Self::Removed => {
+                "the source or this feed of it was removed; what was fetched stays as long as the streams keep it"
+            }
+        }
+    }
+}
+
+impl Outcome {
+    /// The stable word of an outcome that brought no answer.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Refused(failure) => Some(failure.reason),
+            Self::Off(off) => Some(off.as_str()),
+            Self::Quiet | Self::Active | Self::Behind => None,
+        }
+    }
+}
+
+/// What a checkpoint says beside the turn: things of the whole source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct History {
-    /// The first turn's end.
-    pub first_polled_at: Option<Timestamp>,
-    /// The newest answer that was a page.
-    pub last_success_at: Option<Timestamp>,
-    /// When a page last brought a new event.
-    pub last_arrival_at: Option<Timestamp>,
-    /// Turns since the last that stored a page or reached the feed's end.
-    pub consecutive_failures: u32,
-    /// New events stored in all.
-    pub events_total: u64,
-}
-
-impl History {
-    pub(super) fn answered(&mut self, now: Timestamp) {
-        self.last_success_at = Some(now);
-    }
-
-    /// An answer alone ends no series of failures: a page that cannot be stored would be asked for again and again without a pause.
-    pub(super) fn progressed(&mut self) {
-        self.consecutive_failures = 0;
-    }
-
-    pub(super) fn stored(&mut self, new_items: u32, now: Timestamp) {
-        self.events_total += u64::from(new_items);
-        if new_items > 0 {
-            self.last_arrival_at = Some(now);
-        }
-    }
-
-    pub(super) fn failed(&mut self) {
-        self.consecutive_failures = self.consecutive_failures.saturating_add(1);
-    }
-
-    pub(super) fn polled(&mut self, now: Timestamp) {
-        self.first_polled_at.get_or_insert(now);
-    }
-
-    /// Catches up with a page that was stored after the checkpoint this history came from.
-    pub(super) fn with_page(mut self, fetched_at: Timestamp, has_news: bool, events_total: u64) -> Self {
-        self.last_success_at = self.last_success_at.max(Some(fetched_at));
-        self.events_total = events_total;
-        if has_news {
-            self.last_arrival_at = self.last_arrival_at.max(Some(fetched_at));
-        }
-        self
-    }
+pub struct Circumstances {
+    /// What the operator calls the source.
+    pub source_label: String,
+    /// From when on 1Password refuses the token, as the token says.
+    pub token_expires_at: Option<Timestamp>,
+    /// How far our clock is ahead of 1Password's.
+    pub clock_skew: Option<SignedDuration>,
 }
 
 /// The end of a turn.
@@ -91,40 +99,31 @@ pub struct Report {
 impl Report {
     /// The checkpoint to publish, if there is something to tell.
     #[must_use]
-    pub fn checkpoint(&self, chain: &Chain, source_label: &str, now: Timestamp) -> Option<Checkpoint> {
+    pub fn checkpoint(&self, chain: &Chain, circumstances: &Circumstances, now: Timestamp) -> Option<Checkpoint> {
         let outcome = self.outcome.as_ref()?;
         let next_poll = now.checked_add(self.delay).unwrap_or(Timestamp::MAX);
-        Some(Checkpoint {
+        let skew = circumstances.clock_skew.map(|skew| i64::try_from(skew.as_nanos()).unwrap_or(i64::MAX));
+        let mut checkpoint = Checkpoint {
             source: chain.source.to_string(),
-            source_label: source_label.into(),
+            source_label: circumstances.source_label.clone(),
             feed: chain.feed.to_string(),
-            cursor: self.position.cursor.as_ref().map(|cursor| cursor.as_str().into()).unwrap_or_default(),
-            page_sequence: self.position.sequence,
             polled_at_unix_nano: instant::to_unix_nano(now),
             next_poll_at_unix_nano: instant::to_unix_nano(next_poll),
-            first_polled_at_unix_nano: instant::optional_to_unix_nano(self.history.first_polled_at),
-            last_success_at_unix_nano: instant::optional_to_unix_nano(self.history.last_success_at),
-            last_arrival_at_unix_nano: instant::optional_to_unix_nano(self.history.last_arrival_at),
-            consecutive_failures: self.history.consecutive_failures,
             outcome: Some(wire(outcome)),
-            events_total: self.history.events_total,
-        })
+            token_expires_at_unix_nano: instant::optional_to_unix_nano(circumstances.token_expires_at),
+            clock_skew_nano: skew,
+            ..Checkpoint::default()
+        };
+        self.position.write(&mut checkpoint);
+        self.history.write(&mut checkpoint);
+        Some(checkpoint)
     }
 }
 
-/// Reads position and history back from a checkpoint. An unreadable cursor counts as none: the newest page then decides.
+/// Reads position and history back from a checkpoint.
 #[must_use]
 pub fn read(checkpoint: &Checkpoint) -> (Position, History) {
-    let position =
-        Position { sequence: checkpoint.page_sequence, page_id: None, cursor: checkpoint.cursor.parse().ok() };
-    let history = History {
-        first_polled_at: instant::optional_from_unix_nano(checkpoint.first_polled_at_unix_nano),
-        last_success_at: instant::optional_from_unix_nano(checkpoint.last_success_at_unix_nano),
-        last_arrival_at: instant::optional_from_unix_nano(checkpoint.last_arrival_at_unix_nano),
-        consecutive_failures: checkpoint.consecutive_failures,
-        events_total: checkpoint.events_total,
-    };
-    (position, history)
+    (Position::read(checkpoint), History::read(checkpoint))
 }
 
 fn wire(outcome: &Outcome) -> WireOutcome {
@@ -139,6 +138,12 @@ fn wire(outcome: &Outcome) -> WireOutcome {
             http_status: failure.http_status.into(),
             detail: failure.detail.clone(),
         },
+        Outcome::Off(off) => WireOutcome {
+            kind: Kind::Off.into(),
+            reason: off.as_str().into(),
+            http_status: 0,
+            detail: off.detail().into(),
+        },
     }
 }
 
@@ -147,26 +152,62 @@ mod tests {
     use latchkey_contracts::Feed;
 
     use super::*;
+    use crate::polling::{Recovery, Refusal};
 
     #[test]
     fn a_checkpoint_reads_back() {
         let now = Timestamp::from_second(1_700_000_000).unwrap();
+        let ago = |seconds| now - SignedDuration::from_secs(seconds);
+        let recovery = Recovery { at: ago(3), from: ago(9_000), reason: "cursor_refused".into() };
         let report = Report {
-            position: Position { sequence: 4, page_id: None, cursor: "c".parse().ok() },
+            position: Position {
+                sequence: 4,
+                page_id: None,
+                cursor: "c".parse().ok(),
+                recovering_from: Some(ago(9_000)),
+            },
             history: History {
                 first_polled_at: Some(now),
                 last_success_at: None,
-                last_arrival_at: Some(now - jiff::SignedDuration::from_secs(5)),
+                last_arrival_at: Some(ago(5)),
                 consecutive_failures: 2,
                 events_total: 9,
+                newest_event_at: Some(ago(6)),
+                caught_up_at: Some(ago(4)),
+                recoveries: 1,
+                last_recovery: Some(recovery),
+                cursor_refusals: 1,
+                refusal: Some(Refusal { reason: "cursor_refused".into(), since: ago(2) }),
             },
-            outcome: Some(Outcome::Quiet),
+            outcome: Some(Outcome::Refused(Failure {
+                reason: "cursor_refused",
+                http_status: 400,
+                retry_after: None,
+                transient: true,
+                detail: String::new(),
+            })),
             delay: Duration::from_mins(1),
         };
         let chain = Chain { source: "acme".parse().unwrap(), feed: Feed::ItemUsages };
-        let checkpoint = report.checkpoint(&chain, "Acme", now).unwrap();
+        let circumstances = Circumstances {
+            source_label: "Acme".into(),
+            token_expires_at: Some(now),
+            clock_skew: Some(SignedDuration::from_millis(-1_500)),
+        };
+        let checkpoint = report.checkpoint(&chain, &circumstances, now).unwrap();
         assert_eq!(read(&checkpoint), (report.position.clone(), report.history.clone()));
         assert_eq!(checkpoint.next_poll_at_unix_nano - checkpoint.polled_at_unix_nano, 60_000_000_000);
-        assert_eq!(Report { outcome: None, ..report }.checkpoint(&chain, "Acme", now), None);
+        assert_eq!(checkpoint.token_expires_at_unix_nano, checkpoint.polled_at_unix_nano);
+        assert_eq!(checkpoint.clock_skew_nano, Some(-1_500_000_000));
+        assert_eq!(checkpoint.cursor_time_unix_nano, instant::to_unix_nano(ago(6)));
+        assert_eq!(Report { outcome: None, ..report }.checkpoint(&chain, &circumstances, now), None);
+    }
+
+    #[test]
+    fn a_feed_that_is_off_is_told_apart_from_one_that_is_refused() {
+        for (off, reason) in [(Off::OutOfScope, "out_of_scope"), (Off::Paused, "paused"), (Off::Removed, "removed")] {
+            let off = wire(&Outcome::Off(off));
+            assert_eq!((off.kind(), off.reason.as_str(), off.http_status), (Kind::Off, reason, 0));
+        }
     }
 }

@@ -21,7 +21,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    pub(super) fn new(line: usize, path: impl Into<String>, reason: impl Into<String>) -> Self {
+    pub(crate) fn new(line: usize, path: impl Into<String>, reason: impl Into<String>) -> Self {
         Self { line, path: path.into(), reason: reason.into() }
     }
 
@@ -33,18 +33,23 @@ impl Fault {
 /// `file:line: path: reason`, joined by `; `.
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (file, fault)) in self.faults.iter().enumerate() {
-            if index > 0 {
-                formatter.write_str("; ")?;
-            }
-            formatter.write_str(file)?;
-            if fault.line > 0 {
-                write!(formatter, ":{}", fault.line)?;
-            }
-            write!(formatter, ": {fault}")?;
-        }
-        Ok(())
+        write_all(formatter, &self.faults)
     }
+}
+
+/// `file:line: path: reason`, joined by `; `.
+pub(crate) fn write_all(formatter: &mut fmt::Formatter<'_>, faults: &[(String, Fault)]) -> fmt::Result {
+    for (index, (file, fault)) in faults.iter().enumerate() {
+        if index > 0 {
+            formatter.write_str("; ")?;
+        }
+        formatter.write_str(file)?;
+        if fault.line > 0 {
+            write!(formatter, ":{}", fault.line)?;
+        }
+        write!(formatter, ": {fault}")?;
+    }
+    Ok(())
 }
 
 /// `path: reason`.

@@ -14,7 +14,8 @@ use super::{
 /// Parsers that Panther has for logs that are not JSON.
 const TEXT_PARSERS: [&str; 4] = ["csv", "fastmatch", "regex", "script"];
 
-pub(super) fn load(text: &str) -> Result<Schema, Vec<Fault>> {
+/// Compiles the text of a file.
+pub(crate) fn load(text: &str) -> Result<Schema, Vec<Fault>> {
     if text.len() > MAX_FILE_BYTES {
         return Err(vec![Fault::new(0, "", format!("longer than {MAX_FILE_BYTES} bytes"))]);
     }

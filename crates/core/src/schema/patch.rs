@@ -37,7 +37,7 @@ pub struct Patch {
 
 /// The change of `text` that takes `book` up. `None` if the text is no YAML.
 #[must_use]
-pub fn patch(text: &str, book: &Book) -> Option<Patch> {
+pub fn patch<At: fmt::Display>(text: &str, book: &Book<At>) -> Option<Patch> {
     let (top, _) = yaml::read(text).ok()?;
     let mut writer = Writer { text, top: &top, edits: BTreeMap::new(), declared: HashSet::new(), left: Vec::new() };
     // What becomes json knows every value and every field below it.
@@ -91,7 +91,7 @@ struct Writer<'t> {
 
 impl<'t> Writer<'t> {
     /// Declares a field that events have.
-    fn declare(&mut self, path: &str, noted: &Noted) {
+    fn declare(&mut self, path: &str, noted: &Noted<impl fmt::Display>) {
         let (parent, name) = match steps(path).as_deref() {
             Some([parent @ .., Step::Key(name)]) => (self.find(parent), name.clone()),
             _ => (None, String::new()),
@@ -127,7 +127,7 @@ impl<'t> Writer<'t> {
     }
 
     /// Adds a value to those a field may have.
-    fn allow(&mut self, path: &str, value: Option<&str>, noted: &Noted) {
+    fn allow(&mut self, path: &str, value: Option<&str>, noted: &Noted<impl fmt::Display>) {
         let Some(value) = value else {
             return self.leave(path, &format!("a new value ({}) is not shown", noted.seen.sample));
         };
@@ -146,7 +146,7 @@ impl<'t> Writer<'t> {
     }
 
     /// Gives a field the type `json`, which takes what it took and what has come. Says whether it did.
-    fn retype(&mut self, path: &str, noted: &Noted) -> bool {
+    fn retype(&mut self, path: &str, noted: &Noted<impl fmt::Display>) -> bool {
         let field = steps(path).and_then(|steps| self.find(&steps));
         let Some((field, kind)) = field.and_then(|field| Some((field, field.get("type")?))) else {
             self.leave(path, "its declaration is not found");
@@ -268,7 +268,7 @@ fn scalar(text: &str) -> String {
 }
 
 /// `met 3 ×, 2026-01-02T03:04:05Z to 2026-01-03T03:04:05Z, first as string of 5 bytes`
-fn comment(noted: &Noted) -> String {
+fn comment(noted: &Noted<impl fmt::Display>) -> String {
     let Noted { first, last, seen } = noted;
     format!("met {} ×, {first:.0} to {last:.0}, first as {}", seen.count, seen.sample)
 }

@@ -9,31 +9,46 @@ use super::{Field, Kind, Object};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
     nodes: Vec<Node>,
+    /// The fields of the event itself.
+    members: Vec<Member>,
 }
 
 /// A field.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) name: String,
-    pub(crate) key: Key,
+    /// How many bytes its key takes.
+    pub(crate) key_len: usize,
     pub(crate) required: bool,
     pub(crate) kind: NodeKind,
     pub(crate) parent: Option<usize>,
     /// Behind the last of its members: where the next field of its object begins.
     pub(crate) end: usize,
+    /// Its fields, if it is an object.
+    members: Vec<Member>,
+}
+
+/// A field as its object finds it.
+#[derive(Clone, Debug)]
+struct Member {
+    key: Key,
+    node: usize,
 }
 
 /// A key as it stands in compact JSON: `"name":`.
 ///
-/// Finding the field that comes next is done for every field of every event, and mostly to learn that an optional one is absent: one
-/// comparison of eight bytes tells, where comparing texts is a call.
+/// Finding the field that comes next is done for every field of every event: a few comparisons of eight bytes tell, where comparing
+/// texts is a call.
 #[derive(Clone, Debug)]
-pub(crate) struct Key {
+struct Key {
     text: Box<[u8]>,
-    /// The first eight bytes, or all if it is shorter, and ones where they count.
-    head: u64,
-    mask: u64,
+    /// Its first bytes, and ones where they count.
+    words: [u64; WORDS],
+    masks: [u64; WORDS],
 }
+
+/// Keys of up to 24 bytes, which nearly all have, are compared as words alone.
+const WORDS: usize = 3;
 
 /// What a field holds.
 #[derive(Clone, Debug)]
@@ -47,29 +62,32 @@ pub(crate) enum NodeKind {
 impl Plan {
     pub(crate) fn new(root: &Object) -> Self {
         let mut plan = Self::default();
-        plan.add(&root.fields, None);
+        plan.members = plan.add(&root.fields, None);
         plan
     }
 
-    fn add(&mut self, fields: &[Field], parent: Option<usize>) {
+    fn add(&mut self, fields: &[Field], parent: Option<usize>) -> Vec<Member> {
+        let mut added = Vec::with_capacity(fields.len());
         for field in fields {
             let at = self.nodes.len();
+            added.push(Member { key: Key::new(&field.key), node: at });
             let (kind, members): (_, &[Field]) = match &field.kind {
                 Kind::Object(object) => (NodeKind::Object, object.fields.as_slice()),
                 other => (NodeKind::Value(other.clone()), &[]),
             };
-            let key = Key::new(&field.key);
             self.nodes.push(Node {
                 name: field.name.clone(),
-                key,
+                key_len: field.key.len(),
                 required: field.required,
                 kind,
                 parent,
                 end: at + 1,
+                members: Vec::new(),
             });
-            self.add(members, Some(at));
+            self.nodes[at].members = self.add(members, Some(at));
             self.nodes[at].end = self.nodes.len();
         }
+        added
     }
 
     /// How many fields there are, members of objects included.
@@ -87,52 +105,49 @@ impl Plan {
         object.map_or(0..self.nodes.len(), |at| at + 1..self.nodes[at].end)
     }
 
-    /// The field of an object that `text` begins with the key of, looked for from `next` on and then from the start: events mostly
-    /// have their fields in the schema's order.
+    /// Which of an object's fields `text` begins with the key of: its number among them, and the field. Looked for from the field
+    /// numbered `next` on and then from the first: events mostly have their fields in the schema's order.
     #[inline]
-    pub(crate) fn find(&self, object: Option<usize>, next: usize, text: &[u8]) -> Option<usize> {
-        let members = self.members(object);
-        self.search(next..members.end, text).or_else(|| self.search(members.start..next, text))
+    pub(crate) fn find(&self, object: Option<usize>, next: usize, text: &[u8]) -> Option<(usize, usize)> {
+        let members = object.map_or(&self.members, |at| &self.nodes[at].members);
+        let head = text.first_chunk();
+        let found = |number: usize| members[number].key.begins(text, head).then(|| (number, members[number].node));
+        (next..members.len()).chain(0..next.min(members.len())).find_map(found)
     }
 
     /// The field of an object with this name.
     pub(crate) fn named(&self, object: Option<usize>, name: &str) -> Option<usize> {
-        self.siblings(self.members(object)).find(|at| self.nodes[*at].name == name)
-    }
-
-    fn search(&self, range: std::ops::Range<usize>, text: &[u8]) -> Option<usize> {
-        self.siblings(range).find(|at| self.nodes[*at].key.begins(text))
-    }
-
-    fn siblings(&self, range: std::ops::Range<usize>) -> impl Iterator<Item = usize> {
-        let first = Some(range.start).filter(|at| *at < range.end);
-        std::iter::successors(first, move |at| Some(self.nodes[*at].end).filter(|next| *next < range.end))
+        let members = object.map_or(&self.members, |at| &self.nodes[at].members);
+        members.iter().map(|member| member.node).find(|at| self.nodes[*at].name == name)
     }
 }
 
 impl Key {
     fn new(text: &[u8]) -> Self {
-        let (mut head, mut mask) = ([0; 8], [0; 8]);
-        for (at, byte) in text.iter().take(8).enumerate() {
+        let (mut head, mut mask) = ([0; 8 * WORDS], [0; 8 * WORDS]);
+        for (at, byte) in text.iter().take(8 * WORDS).enumerate() {
             head[at] = *byte;
             mask[at] = u8::MAX;
         }
-        Self { text: text.into(), head: u64::from_le_bytes(head), mask: u64::from_le_bytes(mask) }
+        Self { text: text.into(), words: words(&head), masks: words(&mask) }
     }
 
-    /// How many bytes it takes.
-    pub(crate) fn len(&self) -> usize {
-        self.text.len()
-    }
-
-    /// Whether `text` begins with it.
+    /// Whether `text` begins with it. `head`: the beginning of `text`, unless it is shorter.
     #[inline]
-    fn begins(&self, text: &[u8]) -> bool {
-        match text.first_chunk() {
-            Some(first) => (u64::from_le_bytes(*first) ^ self.head) & self.mask == 0 && text.starts_with(&self.text),
-            None => text.starts_with(&self.text),
-        }
+    fn begins(&self, text: &[u8], head: Option<&[u8; 8 * WORDS]>) -> bool {
+        let Some(head) = head.map(words) else { return text.starts_with(&self.text) };
+        let differs = |at: usize| (head[at] ^ self.words[at]) & self.masks[at];
+        // Most keys differ in the first word, and are then done with.
+        differs(0) == 0
+            && differs(1) | differs(2) == 0
+            && (self.text.len() <= 8 * WORDS || text.starts_with(&self.text))
     }
+}
+
+#[inline]
+fn words(bytes: &[u8; 8 * WORDS]) -> [u64; WORDS] {
+    let (words, _) = bytes.as_chunks();
+    std::array::from_fn(|at| u64::from_le_bytes(words[at]))
 }
 
 #[cfg(test)]
@@ -141,20 +156,21 @@ mod tests {
 
     #[test]
     fn a_key_is_found_at_the_beginning_only_and_as_a_whole() {
-        for key in ["\"a\":", "\"abcde\":", "\"abcdefgh\":"] {
+        let names = ["a", "abcde", "abcdef", "abcdefghijklmno", "abcdefghijklmnopqrstu", "abcdefghijklmnopqrstuvwxyz"];
+        for key in names.map(|name| format!("\"{name}\":")) {
             let compiled = Key::new(key.as_bytes());
-            assert_eq!(compiled.len(), key.len());
-            for text in [
-                "",
-                "\"a\":1",
-                "\"a\":",
-                "\"ab\":1",
-                "\"abcde\":",
-                "\"abcdefgh\":1}",
-                "\"abcdefgi\":1}",
-                " \"a\":1234567",
-            ] {
-                assert_eq!(compiled.begins(text.as_bytes()), text.starts_with(key), "{key} in {text}");
+            for name in names {
+                for text in [
+                    format!("\"{name}\":"),
+                    format!("\"{name}\":1}}"),
+                    format!("\"{name}\":{}", "1".repeat(30)),
+                    format!("\"{name}y\":{}", "1".repeat(30)),
+                    format!(" \"{name}\":{}", "1".repeat(30)),
+                    String::new(),
+                ] {
+                    let bytes = text.as_bytes();
+                    assert_eq!(compiled.begins(bytes, bytes.first_chunk()), text.starts_with(&key), "{key} in {text}");
+                }
             }
         }
     }

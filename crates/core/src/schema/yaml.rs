@@ -15,18 +15,18 @@ const MAX_NODES: usize = 200_000;
 
 /// A value of the file.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub(crate) struct Node {
     /// Its first line, from 1.
-    pub(super) line: usize,
+    pub(crate) line: usize,
     /// The column of its first byte, from 0.
-    pub(super) column: usize,
+    pub(crate) column: usize,
     /// Its bytes; those of a block list or mapping end where its last value does.
-    pub(super) bytes: Range<usize>,
-    pub(super) content: Content,
+    pub(crate) bytes: Range<usize>,
+    pub(crate) content: Content,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Content {
+pub(crate) enum Content {
     Scalar { text: String, plain: bool },
     List { items: Vec<Node>, flow: bool },
     Map { entries: Vec<Entry> },
@@ -34,18 +34,18 @@ pub(super) enum Content {
 
 /// A member of a mapping.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub(super) key: String,
+pub(crate) struct Entry {
+    pub(crate) key: String,
     /// The key's line.
-    pub(super) line: usize,
+    pub(crate) line: usize,
     /// Where the key begins.
-    pub(super) start: usize,
-    pub(super) value: Node,
+    pub(crate) start: usize,
+    pub(crate) value: Node,
 }
 
 impl Node {
     /// The entries of a mapping.
-    pub(super) fn entries(&self) -> Option<&[Entry]> {
+    pub(crate) fn entries(&self) -> Option<&[Entry]> {
         match &self.content {
             Content::Map { entries } => Some(entries),
             _ => None,
@@ -53,7 +53,7 @@ impl Node {
     }
 
     /// The items of a list.
-    pub(super) fn items(&self) -> Option<&[Node]> {
+    pub(crate) fn items(&self) -> Option<&[Node]> {
         match &self.content {
             Content::List { items, .. } => Some(items),
             _ => None,
@@ -61,13 +61,13 @@ impl Node {
     }
 
     /// The member `key` of a mapping, unless it is null.
-    pub(super) fn get(&self, key: &str) -> Option<&Node> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         let entry = self.entries()?.iter().find(|entry| entry.key == key)?;
         Some(&entry.value).filter(|value| !value.is_null())
     }
 
     /// The text of a scalar, quoted or not; `None` if it is null or no scalar.
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match &self.content {
             Content::Scalar { text, .. } if !self.is_null() => Some(text),
             _ => None,
@@ -75,7 +75,7 @@ impl Node {
     }
 
     /// The core schema's booleans (YAML 1.2.2, section 10.3.2).
-    pub(super) fn flag(&self) -> Option<bool> {
+    pub(crate) fn flag(&self) -> Option<bool> {
         match &self.content {
             Content::Scalar { text, plain: true } => match text.as_str() {
                 "true" | "True" | "TRUE" => Some(true),
@@ -86,13 +86,13 @@ impl Node {
         }
     }
 
-    pub(super) fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         matches!(&self.content, Content::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 }
 
 /// Reads the one document of a file. Keys that stand twice in one mapping are faults, and the rest is still read.
-pub(super) fn read(text: &str) -> Result<(Node, Vec<Fault>), Fault> {
+pub(crate) fn read(text: &str) -> Result<(Node, Vec<Fault>), Fault> {
     let mut tree = Tree::default();
     for event in Parser::new_from_str(text) {
         let (event, span) =
@@ -101,7 +101,7 @@ pub(super) fn read(text: &str) -> Result<(Node, Vec<Fault>), Fault> {
     }
     match tree.root {
         Some(root) => Ok((root, tree.faults)),
-        None => Err(Fault::new(0, "", "a schema is a mapping")),
+        None => Err(Fault::new(0, "", "holds nothing")),
     }
 }
 

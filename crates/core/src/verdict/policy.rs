@@ -1,27 +1,92 @@
 //! How patient verdicts are.
 
-use jiff::SignedDuration;
+use std::sync::Arc;
 
-/// The bounds that verdicts apply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use jiff::{SignedDuration, tz::TimeZone};
+
+use super::Calendar;
+
+/// The bounds that verdicts apply to a feed, or to a source as a whole. Cheap to clone.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
-    pub(super) drop_off_after: Option<SignedDuration>,
+    /// When silence is a drop-off; `None` for never.
+    pub drop_off: Option<Silence>,
 }
 
-/// A drop-off threshold outside its bounds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:#} is no threshold for a drop-off: use 15 minutes to 30 days")]
-pub struct InvalidThreshold(pub SignedDuration);
+/// Which silence is too long.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Silence {
+    pub(super) after: SignedDuration,
+    pub(super) first_within: SignedDuration,
+    pub(super) calendar: Arc<Calendar>,
+    /// Where habits are learned by the hours of the week; `None` if the threshold decides.
+    pub(super) hours_of: Option<TimeZone>,
+}
 
-impl Policy {
+/// Bounds of a silence that cannot be applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSilence {
+    /// A threshold outside its bounds.
+    #[error("{0:#} is no threshold for a drop-off: use 15 minutes to 30 days")]
+    OutOfBounds(SignedDuration),
+    /// More than counts in as many days as are looked back over.
+    #[error("{0:#} of business hours never pass: use a shorter threshold or longer hours")]
+    Unreachable(SignedDuration),
+}
+
+impl Silence {
     /// The shortest silence that can be called a drop-off.
-    pub const MIN_DROP_OFF: SignedDuration = SignedDuration::from_mins(15);
+    pub const MIN: SignedDuration = SignedDuration::from_mins(15);
 
     /// The longest silence that can be waited for.
-    pub const MAX_DROP_OFF: SignedDuration = SignedDuration::from_hours(30 * 24);
+    pub const MAX: SignedDuration = SignedDuration::from_hours(30 * 24);
 
     /// The silence that is called a drop-off where nobody has said otherwise.
-    pub const DEFAULT_DROP_OFF: SignedDuration = SignedDuration::from_hours(24);
+    pub const DEFAULT: SignedDuration = SignedDuration::from_hours(24);
+
+    /// Silence of more than `after` is a drop-off; so is a feed that has brought nothing `first_within` after its first poll. Of both,
+    /// only the time that counts in `calendar` is measured.
+    pub fn new(
+        after: SignedDuration,
+        first_within: SignedDuration,
+        calendar: Arc<Calendar>,
+    ) -> Result<Self, InvalidSilence> {
+        for bound in [after, first_within] {
+            if !(Self::MIN..=Self::MAX).contains(&bound) {
+                return Err(InvalidSilence::OutOfBounds(bound));
+            }
+            if calendar.open_in_a_year() <= bound {
+                return Err(InvalidSilence::Unreachable(bound));
+            }
+        }
+        Ok(Self { after, first_within, calendar, hours_of: None })
+    }
+
+    /// The same, learned by the hours of the week of this time zone; the threshold holds for feeds whose habits say nothing.
+    #[must_use]
+    pub fn adaptive(self, time_zone: TimeZone) -> Self {
+        Self { hours_of: Some(time_zone), ..self }
+    }
+}
+
+impl Default for Silence {
+    fn default() -> Self {
+        Self { after: Self::DEFAULT, first_within: Self::DEFAULT, calendar: Arc::default(), hours_of: None }
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { drop_off: Some(Silence::default()) }
+    }
+}
+
+impl Policy {
+    /// Where and in which time a feed's habits are to be learned; `None` if they are not.
+    #[must_use]
+    pub fn habits(&self) -> Option<(&Calendar, &TimeZone)> {
+        self.drop_off.as_ref().and_then(|silence| Some((&*silence.calendar, silence.hours_of.as_ref()?)))
+    }
 
     /// The least that a poll may be late before its chain is called dead: more than clocks differ and a restart takes.
     pub(super) const MIN_GRACE: SignedDuration = SignedDuration::from_mins(2);
@@ -34,35 +99,38 @@ impl Policy {
 
     /// Time without an answer after which two failures are.
     pub(super) const PATIENT_TIME: SignedDuration = SignedDuration::from_mins(5);
-
-    /// A policy that calls silence beyond `drop_off_after` a drop-off; `None` never does.
-    pub fn new(drop_off_after: Option<SignedDuration>) -> Result<Self, InvalidThreshold> {
-        match drop_off_after {
-            Some(after) if after < Self::MIN_DROP_OFF || after > Self::MAX_DROP_OFF => Err(InvalidThreshold(after)),
-            drop_off_after => Ok(Self { drop_off_after }),
-        }
-    }
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self { drop_off_after: Some(Self::DEFAULT_DROP_OFF) }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verdict::{BusinessHours, calendar::tests::office};
 
     #[test]
     fn a_threshold_lies_between_a_quarter_of_an_hour_and_thirty_days() {
         let seconds = SignedDuration::from_secs;
+        let new = |after, first| Silence::new(after, first, Arc::default());
         for good in [seconds(15 * 60), seconds(30 * 24 * 60 * 60)] {
-            assert!(Policy::new(Some(good)).is_ok());
+            assert!(new(good, good).is_ok());
         }
         for bad in [seconds(-1), seconds(0), seconds(15 * 60 - 1), seconds(30 * 24 * 60 * 60 + 1)] {
-            assert_eq!(Policy::new(Some(bad)), Err(InvalidThreshold(bad)));
+            assert_eq!(new(bad, Silence::DEFAULT), Err(InvalidSilence::OutOfBounds(bad)));
+            assert_eq!(new(Silence::DEFAULT, bad), Err(InvalidSilence::OutOfBounds(bad)));
         }
-        assert_eq!(Policy::new(Some(Policy::DEFAULT_DROP_OFF)), Ok(Policy::default()));
+        assert_eq!(new(Silence::DEFAULT, Silence::DEFAULT), Ok(Silence::default()));
+    }
+
+    #[test]
+    fn a_threshold_that_business_hours_never_reach_is_refused() {
+        let calendar = |minutes: i8| {
+            let until = jiff::civil::time(8, minutes, 0, 0);
+            let hours = BusinessHours { days: vec![jiff::civil::Weekday::Monday], until, ..office() };
+            Arc::new(Calendar::new(Some(hours), vec![]).unwrap())
+        };
+        // A quarter of an hour a week is thirteen hours a year.
+        let day = SignedDuration::from_hours(24);
+        assert_eq!(Silence::new(day, day, calendar(15)), Err(InvalidSilence::Unreachable(day)));
+        let hour = SignedDuration::from_hours(1);
+        assert!(Silence::new(hour, hour, calendar(15)).is_ok());
     }
 }

@@ -5,8 +5,9 @@
 //!    watcher that has just started, or was cut off, sees old checkpoints before it can see new ones.
 //! 2. The last turn failed: **refused**. It lasts if the reason does not pass by itself, or after five failures in a row, or after
 //!    two with no answer for five minutes.
-//! 3. The last turn brought events, or is behind: **active**.
-//! 4. Otherwise **quiet**.
+//! 3. The feed is not polled on purpose: **off**.
+//! 4. The last turn brought events, or is behind: **active**.
+//! 5. Otherwise **quiet**.
 //!
 //! The grace is three of the chain's own intervals (from its last poll to its next), at least two minutes.
 
@@ -26,6 +27,8 @@ pub enum Poll {
     },
     /// It is polled and there is no answer that could be used.
     Refused(Refusal),
+    /// It is not polled on purpose: the token is not made for the feed.
+    Off,
     /// It is polled and there was nothing new.
     Quiet,
     /// It is polled and there were events.
@@ -59,9 +62,16 @@ impl Poll {
             Self::Unknown => "unknown",
             Self::Dead { .. } => "dead",
             Self::Refused(_) => "refused",
+            Self::Off => "off",
             Self::Quiet => "quiet",
             Self::Active => "active",
         }
+    }
+
+    /// Whether the chain's silence says something about its source: somebody asks, and is answered.
+    #[must_use]
+    pub const fn is_answered(&self) -> bool {
+        matches!(self, Self::Quiet | Self::Active)
     }
 
     /// Every verdict's word.
@@ -87,12 +97,13 @@ pub fn poll(window: &ChainWindow, watched_since: Timestamp, now: Timestamp) -> P
             since: window.unanswered_since(),
             lasting: lasts(window, reason, now),
         }),
+        Outcome::Off | Outcome::Removed => Poll::Off,
         Outcome::Active => Poll::Active,
         Outcome::Quiet => Poll::Quiet,
     }
 }
 
-fn grace(window: &ChainWindow) -> SignedDuration {
+pub(super) fn grace(window: &ChainWindow) -> SignedDuration {
     let interval = window.next_poll_at.duration_since(window.polled_at);
     interval.checked_mul(Policy::GRACE_INTERVALS).unwrap_or(SignedDuration::MAX).max(Policy::MIN_GRACE)
 }

@@ -22,6 +22,10 @@ pub(crate) fn window() -> ChainWindow {
         last_arrival_at: Some(at(300)),
         consecutive_failures: 0,
         outcome: Outcome::Quiet,
+        events_total: 0,
+        token_expires_at: None,
+        clock_skew: None,
+        position_at: None,
     }
 }
 

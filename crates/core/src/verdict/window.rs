@@ -3,13 +3,13 @@
 //! The chain's last checkpoint carries enough of its past for every verdict of today. Verdicts take this type and not the message,
 //! so that more history can come in without their noticing.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use latchkey_contracts::{
     Chain,
     checkpoint::{self, Checkpoint, outcome::Kind},
 };
 
-use crate::instant;
+use crate::{instant, polling::REMOVED};
 
 /// The longest texts that are taken over from a checkpoint, in characters: they end in alerts.
 const MAX_TEXT: usize = 500;
@@ -35,6 +35,14 @@ pub struct ChainWindow {
     pub consecutive_failures: u32,
     /// How the last turn ended.
     pub outcome: Outcome,
+    /// New events that the chain has stored in all.
+    pub events_total: u64,
+    /// When 1Password begins to refuse the token, if it says so.
+    pub token_expires_at: Option<Timestamp>,
+    /// How far the fetcher's clock is ahead of 1Password's.
+    pub clock_skew: Option<SignedDuration>,
+    /// Up to when the feed's events are stored: the newest one's time, or when the chain last stood at the feed's end.
+    pub position_at: Option<Timestamp>,
 }
 
 /// How a turn ended.
@@ -44,6 +52,10 @@ pub enum Outcome {
     Quiet,
     /// New events, at the feed's end or with more of them waiting.
     Active,
+    /// Not polled on purpose: the token is not made for the feed.
+    Off,
+    /// Not polled any more: the chain's source or this feed of it was removed.
+    Removed,
     /// The poll failed.
     Refused {
         /// A stable word.
@@ -76,6 +88,11 @@ impl ChainWindow {
             last_arrival_at: instant::optional_from_unix_nano(checkpoint.last_arrival_at_unix_nano),
             consecutive_failures: checkpoint.consecutive_failures,
             outcome: checkpoint.outcome.as_ref().map_or(Err(UnknownOutcome(0)), outcome)?,
+            events_total: checkpoint.events_total,
+            token_expires_at: instant::optional_from_unix_nano(checkpoint.token_expires_at_unix_nano),
+            clock_skew: checkpoint.clock_skew_nano.map(SignedDuration::from_nanos),
+            position_at: instant::optional_from_unix_nano(checkpoint.cursor_time_unix_nano)
+                .max(instant::optional_from_unix_nano(checkpoint.caught_up_at_unix_nano)),
         })
     }
 
@@ -89,6 +106,8 @@ fn outcome(outcome: &checkpoint::Outcome) -> Result<Outcome, UnknownOutcome> {
     match outcome.kind() {
         Kind::Quiet => Ok(Outcome::Quiet),
         Kind::Active | Kind::Behind => Ok(Outcome::Active),
+        Kind::Off if outcome.reason == REMOVED => Ok(Outcome::Removed),
+        Kind::Off => Ok(Outcome::Off),
         Kind::Refused => Ok(Outcome::Refused {
             reason: text(&outcome.reason),
             http_status: (outcome.http_status != 0).then_some(outcome.http_status),

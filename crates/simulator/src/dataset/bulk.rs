@@ -79,7 +79,7 @@ impl Bulk {
     pub(crate) fn write(&self, index: usize, version: Version, out: &mut Vec<u8>) {
         let templates = match version {
             Version::V1 => &self.v1,
-            Version::V2 => &self.v2,
+            Version::V2 | Version::V3 => &self.v2,
         };
         let template = &templates[index % TEMPLATES];
         let start = out.len();

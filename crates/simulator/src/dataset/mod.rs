@@ -4,7 +4,7 @@
 //! give the same bytes for ever. Each day is drawn from its own seed, so data sets that overlap in time agree on the days they
 //! share, and a collector that continues against a longer one sees the past unchanged.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, tz::Offset};
 
 use crate::{feed::Feed, random::Random};
 
@@ -58,7 +58,7 @@ pub enum Profile {
     Empty,
 }
 
-/// Events a bulk feed may hold at most: the ledger keeps four bytes for each.
+/// Events a bulk feed may hold at most: the ledger keeps twelve bytes for each.
 pub const MAX_BULK_EVENTS: u64 = 100_000_000;
 
 impl Profile {
@@ -101,6 +101,11 @@ impl Profile {
 pub(crate) fn sample(feed: Feed, company: &Company, at: Timestamp, count: usize, salt: u64) -> Vec<Event> {
     let mut random = Random::of(&[company.seed, u64::from(feed.code()), salt]);
     (0..count).map(|_| one(feed, company, &mut random, Draft::plain, at).arriving(at)).collect()
+}
+
+/// A believable event of a live feed that happens at the given moment.
+pub(crate) fn live(feed: Feed, company: &Company, random: &mut Random, at: Timestamp) -> Event {
+    one(feed, company, random, |random, at| Draft::varied(random, at, Offset::UTC), at)
 }
 
 fn history(feed: Feed, company: &Company, from: Timestamp, until: Timestamp, factor: f64) -> Vec<Event> {

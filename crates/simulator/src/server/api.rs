@@ -1,32 +1,32 @@
-//! The Events API itself: introspection and pages, versions 1 and 2.
+//! The Events API itself: introspection and pages, versions 1, 2 and 3.
 //!
-//! A request passes its gates in a fixed order (token, fault, rate limit, scope, body) and is then answered from the feed's
-//! store. Everything but an injected delay is done without waiting.
+//! A request passes its gates in a fixed order (token, budget, fault, scope, body) and is then answered from the feed's store.
+//! Everything but an injected wait is done without waiting.
 
-use std::sync::Arc;
+use std::{future, sync::Arc};
 
 use axum::{
     Router,
-    body::{Body, Bytes, to_bytes},
+    body::{Body, to_bytes},
     extract::{Request, State},
     response::Response,
     routing::{any, get, post},
 };
-use http::{HeaderMap, StatusCode, header};
-use jiff::{SignedDuration, Timestamp};
+use http::{HeaderMap, Method, StatusCode, header};
 use serde_json::json;
 
 use super::{
-    answer::Answer,
+    answer::{Answer, Manner},
     body::{self, PageRequest},
+    line::Line,
+    page, query,
 };
 use crate::{
     account::Account,
-    cursor::{Cursor, Position, Window},
-    fault::Fault,
+    fault::{Asked, Delivery, Effects, Instead, RetryAfter},
     feed::{Feed, Version},
-    ledger::RequestRecord,
-    store::Page,
+    ledger::{RequestKind, RequestRecord},
+    limits::{Refused, Spent},
     token::Grant,
     world::World,
 };
@@ -36,9 +36,6 @@ const MAX_REQUEST_BYTES: usize = 16 * 1024;
 
 /// Characters of a path that the request log keeps.
 const MAX_LOGGED_PATH: usize = 256;
-
-/// A guess above the size of an event, so that a page is written without growing its buffer.
-const EVENT_SIZE_GUESS: usize = 1024;
 
 /// What a route serves.
 #[derive(Clone, Copy)]
@@ -55,88 +52,119 @@ struct Site {
     endpoint: Endpoint,
 }
 
-/// The routes of both versions; every other path answers 404, as a wrong base URL meets it.
+/// The routes of all versions; every other path answers 404, as a wrong base URL meets it.
 pub(crate) fn routes(world: &Arc<World>) -> Router {
     let mut router = Router::new().fallback_service(any(not_found).with_state(Arc::clone(world)));
     for version in Version::ALL {
         let site = |feed| Site { world: Arc::clone(world), endpoint: Endpoint { version, feed } };
-        let introspection = get(serve).fallback(wrong_method).with_state(site(None));
-        router = router.route(version.introspect_path(), introspection);
+        if let Some(path) = version.introspect_path() {
+            router = router.route(path, get(serve).fallback(wrong_method).with_state(site(None)));
+        }
         for feed in Feed::ALL {
-            let pages = post(serve).fallback(wrong_method).with_state(site(Some(feed)));
-            router = router.route(&version.page_path(feed), pages);
+            let Some(path) = version.page_path(feed) else { continue };
+            let pages = if version == Version::V3 { get(serve) } else { post(serve) };
+            router = router.route(&path, pages.fallback(wrong_method).with_state(site(Some(feed))));
         }
     }
     router
 }
 
 async fn not_found(State(world): State<Arc<World>>, request: Request) -> Response {
-    log(&world, &request, None, Answer::plain(StatusCode::NOT_FOUND))
+    refuse(&world, &request, Answer::plain(StatusCode::NOT_FOUND))
 }
 
 async fn wrong_method(State(site): State<Site>, request: Request) -> Response {
-    log(&site.world, &request, None, Answer::plain(StatusCode::METHOD_NOT_ALLOWED))
+    refuse(&site.world, &request, Answer::plain(StatusCode::METHOD_NOT_ALLOWED))
 }
 
 async fn serve(State(Site { world, endpoint }): State<Site>, mut request: Request) -> Response {
     let body = to_bytes(std::mem::replace(request.body_mut(), Body::empty()), MAX_REQUEST_BYTES).await.ok();
     let grant = bearer(request.headers()).and_then(|token| world.grant(token, world.now()));
-    let Some(grant) = grant else { return log(&world, &request, None, Answer::unauthorized()) };
+    let Some(grant) = grant else { return refuse(&world, &request, Answer::unauthorized()) };
     let account = &world.accounts()[grant.account];
-    let call = Call { world: &world, account, grant: &grant, endpoint, body };
+    let asked = match endpoint.feed {
+        None => Question::Introspection,
+        Some(feed) if endpoint.version == Version::V3 => Question::Page(feed, query::parse(request.uri())),
+        Some(feed) => Question::Page(feed, body::parse(body.as_deref())),
+    };
+    let call = Call { world: &world, account, grant: &grant, version: endpoint.version, question: asked };
 
-    let answer = match account.fault(endpoint.feed) {
-        Fault::None => call.answer(Counting::Yes),
-        Fault::Delay(delay) => {
-            tokio::time::sleep(delay).await;
-            call.answer(Counting::Yes)
+    let (effects, spent) = match call.admit() {
+        Ok(admitted) => admitted,
+        Err(Refused { retry_after, spent }) => {
+            let refusal = Answer::status(StatusCode::TOO_MANY_REQUESTS, retry_after.map(RetryAfter::Seconds));
+            return call.log_and_send(&request, &Effects::default(), spent, refusal);
         }
-        Fault::Status { code, retry_after } => {
+    };
+    if !effects.delivery.delay.is_zero() {
+        tokio::time::sleep(effects.delivery.delay).await;
+    }
+    let answer = match effects.instead {
+        None => call.answer(&effects),
+        Some(Instead::Status { code, retry_after }) => {
             let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             Answer::status(status, retry_after)
         }
-        Fault::Html => Answer::html(),
-        Fault::Truncated => call.answer(Counting::No).truncated(),
+        Some(Instead::RejectCursor) => call.reject_cursor(&effects),
+        Some(Instead::Html) => Answer::html(),
+        Some(Instead::Hang) => {
+            call.log(&request, &effects, spent, 0, 0);
+            return future::pending().await;
+        }
+        Some(Instead::Reset) => {
+            line(&request).reset_now();
+            call.log(&request, &effects, spent, 0, 0);
+            return Response::default();
+        }
     };
-    log(&world, &request, Some(account), answer)
+    if effects.resets_in_body() {
+        line(&request).reset_at_close();
+    }
+    call.log_and_send(&request, &effects, spent, answer)
 }
 
-/// Whether the ledger counts what the answer holds.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Counting {
-    Yes,
-    No,
+/// What a request asks for.
+enum Question {
+    Introspection,
+    Page(Feed, Result<PageRequest, body::Error>),
 }
 
 /// A request with a good token.
 struct Call<'a> {
-    world: &'a World,
+    world: &'a Arc<World>,
     account: &'a Account,
     grant: &'a Grant,
-    endpoint: Endpoint,
-    /// Absent if it was too long or broke off.
-    body: Option<Bytes>,
+    version: Version,
+    question: Question,
 }
 
 impl Call<'_> {
-    fn answer(&self, counting: Counting) -> Answer {
+    /// Counts the request, and says what goes wrong with it.
+    fn admit(&self) -> Result<(Effects, Spent), Refused> {
         let now = self.world.now();
-        if let Err(refused) = self.account.limiter().admit(now) {
-            return Answer::status(StatusCode::TOO_MANY_REQUESTS, refused.retry_after);
-        }
-        match self.endpoint.feed {
-            None => self.introspection(),
-            Some(feed) if !self.grant.features.contains(&feed) => Answer::unauthorized(),
-            Some(feed) => self.page(feed, now, counting),
+        let spent = self.account.limiter().admit(&self.grant.id, now)?;
+        let asked = Asked { account: &self.account.config.name, feed: self.feed(), kind: self.kind() };
+        Ok((self.world.effects(self.account, asked, now), spent))
+    }
+
+    fn answer(&self, effects: &Effects) -> Answer {
+        match &self.question {
+            Question::Introspection => self.introspection(),
+            Question::Page(feed, _) if !self.grant.features.contains(feed) => Answer::unauthorized(),
+            Question::Page(_, Err(error)) => Answer::bad_request(&error.to_string()),
+            Question::Page(feed, Ok(request)) => {
+                let place = page::Place { account: self.grant.account, feed: *feed, version: self.version };
+                page::answer(self.world, place, request, effects.page)
+            }
         }
     }
 
     fn introspection(&self) -> Answer {
         let features = self.grant.feature_names();
         let issued_at = self.grant.issued_at.to_string();
-        let body = match self.endpoint.version {
+        let body = match self.version {
             Version::V1 => json!({"UUID": self.grant.id, "IssuedAt": issued_at, "Features": features}),
-            Version::V2 => {
+            Version::V2 | Version::V3 => {
                 let mut body = json!({"uuid": self.grant.id, "issued_at": issued_at, "features": features});
                 if let Some(account_uuid) = self.account.named_uuid() {
                     body["account_uuid"] = json!(account_uuid);
@@ -144,83 +172,93 @@ impl Call<'_> {
                 body
             }
         };
-        Answer::ok(body.to_string(), 0)
+        Answer::ok(body.to_string())
     }
 
-    fn page(&self, feed: Feed, now: Timestamp, counting: Counting) -> Answer {
-        let Some(body) = &self.body else { return Answer::bad_request("the body is too long or incomplete") };
-        let request = match body::parse(body) {
-            Ok(request) => request,
-            Err(error) => return Answer::bad_request(&error.to_string()),
-        };
-        let mut store = self.account.store(feed);
-        let page = match request {
-            PageRequest::Reset { limit, start, end } => {
-                let cursor = self.start(feed, limit, start.unwrap_or_else(|| an_hour_before(now)), end);
-                store.first_page(&cursor, now)
-            }
-            PageRequest::Continue(text) => match self.open(&text, feed) {
-                Some(cursor) => store.next_page(&cursor, now),
-                None => return Answer::bad_request("invalid cursor"),
-            },
-        };
-        if counting == Counting::Yes {
-            store.count(&page);
+    /// Refuses this request's cursor for ever; a request without one is answered as usual.
+    fn reject_cursor(&self, effects: &Effects) -> Answer {
+        if let Question::Page(_, Ok(PageRequest::Continue(cursor))) = &self.question {
+            self.account.reject_cursor(cursor);
         }
-        let cursor = self.world.sealer.seal(&page.cursor);
-        let body = spell(&page, &cursor, |out| store.write(&page, self.endpoint.version, out));
-        Answer::ok(body, page.len())
+        self.answer(effects)
     }
 
-    fn start(&self, feed: Feed, limit: u16, start: Timestamp, end: Option<Timestamp>) -> Cursor {
-        Cursor {
-            account: self.account.number(),
-            feed: feed.code(),
-            limit,
-            window: Window { start, end },
-            position: Position::START,
+    fn feed(&self) -> Option<Feed> {
+        match self.question {
+            Question::Introspection => None,
+            Question::Page(feed, _) => Some(feed),
         }
     }
 
-    /// A cursor is good for the account and feed it was given for, in either version.
-    fn open(&self, text: &str, feed: Feed) -> Option<Cursor> {
-        let cursor = self.world.sealer.open(text).ok()?;
-        (cursor.account == self.account.number() && cursor.feed == feed.code()).then_some(cursor)
+    fn kind(&self) -> RequestKind {
+        match self.question {
+            Question::Introspection => RequestKind::Introspection,
+            Question::Page(_, Ok(PageRequest::Reset { .. })) => RequestKind::Reset,
+            Question::Page(_, Ok(PageRequest::Continue(_))) => RequestKind::Cursor,
+            Question::Page(_, Err(_)) => RequestKind::Unknown,
+        }
+    }
+
+    fn log_and_send(&self, request: &Request, effects: &Effects, spent: Spent, answer: Answer) -> Response {
+        self.log(request, effects, spent, answer.status.as_u16(), answer.events(effects.delivery));
+        let accepts_gzip = accepts_gzip(request.headers());
+        answer.send(&Manner { delivery: effects.delivery, accepts_gzip, now: self.world.now() }, self.world)
+    }
+
+    fn log(&self, request: &Request, effects: &Effects, spent: Spent, status: u16, events: usize) {
+        self.world.log(RequestRecord {
+            number: 0,
+            at: self.world.now(),
+            account: Some(self.account.config.name.clone()),
+            feed: self.feed(),
+            kind: self.kind(),
+            endpoint: endpoint(request),
+            status,
+            faults: effects.names.clone(),
+            events,
+            spent: Some(spent),
+        });
     }
 }
 
-/// Writes a page with its keys in one of three orders, because nothing promises one. The cursor decides, so the same page is
-/// always spelt alike.
-fn spell(page: &Page, cursor: &str, write_items: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-    let has_more = page.has_more;
-    let (front, back) = match cursor.as_bytes().last().map_or(0, |byte| byte % 3) {
-        0 => (format!(r#"{{"cursor":"{cursor}","has_more":{has_more},"items":["#), "]}".to_owned()),
-        1 => (r#"{"items":["#.to_owned(), format!(r#"],"cursor":"{cursor}","has_more":{has_more}}}"#)),
-        _ => (format!(r#"{{"has_more":{has_more},"items":["#), format!(r#"],"cursor":"{cursor}"}}"#)),
-    };
-    let mut out = Vec::with_capacity(front.len() + back.len() + page.len() * EVENT_SIZE_GUESS);
-    out.extend_from_slice(front.as_bytes());
-    write_items(&mut out);
-    out.extend_from_slice(back.as_bytes());
-    out
+/// Answers a request that is nobody's.
+fn refuse(world: &Arc<World>, request: &Request, answer: Answer) -> Response {
+    world.log(RequestRecord {
+        number: 0,
+        at: world.now(),
+        account: None,
+        feed: None,
+        kind: RequestKind::Unknown,
+        endpoint: endpoint(request),
+        status: answer.status.as_u16(),
+        faults: Vec::new(),
+        events: 0,
+        spent: None,
+    });
+    answer.send(&Manner { delivery: Delivery::default(), accepts_gzip: false, now: world.now() }, world)
 }
 
-fn an_hour_before(now: Timestamp) -> Timestamp {
-    now.saturating_sub(SignedDuration::from_hours(1)).expect("a duration without calendar units always applies")
+fn endpoint(request: &Request) -> String {
+    let path: String = request.uri().path().chars().take(MAX_LOGGED_PATH).collect();
+    format!("{} {path}", method(request.method()))
+}
+
+/// A method of the client's own making may be of any length.
+fn method(method: &Method) -> &str {
+    let known = method.as_str();
+    if known.len() <= 16 { known } else { "unknown" }
+}
+
+/// The connection of a request.
+fn line(request: &Request) -> Line {
+    request.extensions().get::<Line>().cloned().unwrap_or_default()
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
-fn log(world: &World, request: &Request, account: Option<&Account>, answer: Answer) -> Response {
-    let path: String = request.uri().path().chars().take(MAX_LOGGED_PATH).collect();
-    world.log(RequestRecord {
-        at: world.now(),
-        account: account.map(|account| account.config.name.clone()),
-        endpoint: format!("{} {path}", request.method()),
-        status: answer.status.as_u16(),
-        events: answer.events,
-    });
-    answer.into()
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let named = |value: &str| value.split(',').any(|coding| coding.trim().split(';').next() == Some("gzip"));
+    headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).any(named)
 }

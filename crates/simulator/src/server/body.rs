@@ -24,10 +24,14 @@ pub(crate) enum PageRequest {
 /// What is wrong with a body. Permanent: the same body is refused again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
+    #[error("the body is too long or incomplete")]
+    Unread,
     #[error("the body is not a JSON object with the documented fields")]
     Malformed,
     #[error("limit must be between 1 and 1000")]
     Limit,
+    #[error("the query has a parameter that version 3 does not know, or one that cannot be read")]
+    Query,
     #[error("a cursor stands alone: limit, start_time and end_time travel inside it")]
     CursorWithOthers,
 }
@@ -41,9 +45,9 @@ struct Fields {
     end_time: Option<Timestamp>,
 }
 
-/// Reads a body.
-pub(crate) fn parse(body: &[u8]) -> Result<PageRequest, Error> {
-    let fields: Fields = serde_json::from_slice(body).map_err(|_| Error::Malformed)?;
+/// Reads a body, which is absent if it was too long or broke off.
+pub(crate) fn parse(body: Option<&[u8]>) -> Result<PageRequest, Error> {
+    let fields: Fields = serde_json::from_slice(body.ok_or(Error::Unread)?).map_err(|_| Error::Malformed)?;
     if let Some(cursor) = fields.cursor {
         let alone = fields.limit.is_none() && fields.start_time.is_none() && fields.end_time.is_none();
         return if alone { Ok(PageRequest::Continue(cursor)) } else { Err(Error::CursorWithOthers) };
@@ -63,7 +67,7 @@ mod tests {
     #[test]
     fn bodies_are_read_strictly() {
         let check =
-            |body: &str, expect: Result<PageRequest, Error>| assert_eq!(parse(body.as_bytes()), expect, "{body}");
+            |body: &str, expect: Result<PageRequest, Error>| assert_eq!(parse(Some(body.as_bytes())), expect, "{body}");
         let reset = |limit| Ok(PageRequest::Reset { limit, start: None, end: None });
         check("{}", reset(100));
         check(r#"{"limit":1}"#, reset(1));

@@ -5,7 +5,8 @@
 
 use std::{io, pin::pin, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Router, response::Response};
+use hyper::{Request, body::Incoming, service::Service};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
@@ -20,12 +21,19 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use self::line::{Line, Socket};
 use crate::world::World;
 
 mod admin;
 mod answer;
 mod api;
 mod body;
+mod delivery;
+mod line;
+mod page;
+mod query;
+
+pub(crate) use self::answer::Served;
 
 /// Connections open at once on one listener; further ones wait to be accepted.
 pub const MAX_CONNECTIONS: usize = 1024;
@@ -72,6 +80,9 @@ pub(crate) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, route
 async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, routes: Router, stop: CancellationToken) {
     let outcome = async {
         stream.set_nodelay(true)?;
+        let line = Line::default();
+        let stream = Socket::new(stream, line.clone());
+        let routes = Connected { routes: TowerToHyperService::new(routes), line };
         match tls {
             None => exchange(stream, routes, stop).await,
             Some(acceptor) => {
@@ -87,15 +98,32 @@ async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, routes: Router,
     }
 }
 
+/// The routes as one connection sees them: each request knows its connection.
+struct Connected {
+    routes: TowerToHyperService<Router>,
+    line: Line,
+}
+
+impl Service<Request<Incoming>> for Connected {
+    type Response = Response;
+    type Error = std::convert::Infallible;
+    type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.line.clone());
+        self.routes.call(request)
+    }
+}
+
 type ConnectionError = Box<dyn std::error::Error + Send + Sync>;
 
-async fn exchange<S>(stream: S, routes: Router, stop: CancellationToken) -> Result<(), ConnectionError>
+async fn exchange<S>(stream: S, routes: Connected, stop: CancellationToken) -> Result<(), ConnectionError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HANDSHAKE_TIMEOUT);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes)));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), routes));
     tokio::select! {
         outcome = connection.as_mut() => return outcome,
         () = stop.cancelled() => connection.as_mut().graceful_shutdown(),

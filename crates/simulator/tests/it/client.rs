@@ -88,7 +88,8 @@ impl Client {
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| rustls::crypto::ring::default_provider().install_default().unwrap());
         let authority = Certificate::from_pem(simulator.ca_pem().as_bytes()).unwrap();
-        let http = reqwest::Client::builder().tls_certs_only([authority]).no_proxy().build().unwrap();
+        let http =
+            reqwest::Client::builder().tls_certs_only([authority]).no_gzip().no_zstd().no_proxy().build().unwrap();
         Self { http, base, token: simulator.token(ACCOUNT).unwrap(), version: "v2" }
     }
 
@@ -105,10 +106,36 @@ impl Client {
         self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token).send().await.unwrap()
     }
 
+    pub(crate) async fn put(&self, path: &str, body: &str) -> Response {
+        let request = self.http.put(format!("{}{path}", self.base)).header("content-type", "application/json");
+        request.body(body.to_owned()).send().await.unwrap()
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Response {
+        self.http.delete(format!("{}{path}", self.base)).send().await.unwrap()
+    }
+
+    /// POST to the simulator itself.
+    pub(crate) async fn send_json(&self, path: &str, body: &Value) -> Response {
+        self.http.post(format!("{}{path}", self.base)).json(body).send().await.unwrap()
+    }
+
+    /// POST of plain text to the simulator itself.
+    pub(crate) async fn post_text(&self, path: &str, body: &str) -> Response {
+        self.http.post(format!("{}{path}", self.base)).body(body.to_owned()).send().await.unwrap()
+    }
+
     /// POST to a feed, whatever comes of it.
     pub(crate) async fn try_post(&self, feed: Feed, body: &Value) -> reqwest::Result<Response> {
         let url = format!("{}/api/{}/{}", self.base, self.version, feed.endpoint());
         self.http.post(url).bearer_auth(&self.token).json(body).send().await
+    }
+
+    /// POST by a client that reads these encodings.
+    pub(crate) async fn post_accepting(&self, feed: Feed, body: &Value, encodings: &str) -> Response {
+        let url = format!("{}/api/{}/{}", self.base, self.version, feed.endpoint());
+        let request = self.http.post(url).bearer_auth(&self.token).header("accept-encoding", encodings);
+        request.json(body).send().await.unwrap()
     }
 
     pub(crate) async fn post(&self, feed: Feed, body: &Value) -> Response {

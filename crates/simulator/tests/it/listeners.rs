@@ -23,7 +23,7 @@ async fn https_serves_the_same_under_its_own_authority() {
 async fn wrong_paths_and_methods_are_told_apart() {
     let simulator = start(quiet_week()).await;
     let client = Client::of(&simulator);
-    for path in ["/", "/api/v2", "/api/v2/itemusage", "/api/v1/auth/introspect", "/api/v3/auditevents"] {
+    for path in ["/", "/api/v2", "/api/v2/itemusage", "/api/v1/auth/introspect", "/api/v3/itemusages"] {
         assert_eq!(client.get(path).await.status(), 404, "{path}");
     }
     assert_eq!(client.get("/api/v2/itemusages").await.status(), 405);

@@ -73,6 +73,32 @@ fn an_impossible_argument_ends_with_the_usage_code() {
     assert!(String::from_utf8(output.stderr).unwrap().contains("weeks must be 1 to 17"));
 }
 
+#[test]
+fn the_list_of_faults_is_a_plan_that_it_takes() {
+    let directory = tempfile::tempdir().unwrap();
+    let list = program().arg("faults").output().unwrap();
+    assert!(list.status.success());
+    let file = directory.path().join("plan.yml");
+    let check = |text: &[u8], part: &str| {
+        fs::write(&file, text).unwrap();
+        // It reads the plan, and then finds that it cannot serve there.
+        let output =
+            program().args(["--listen", "192.0.2.1:1", "--profile", "empty", "--faults"]).arg(&file).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains(part), "{error}");
+        assert_eq!(output.status.code(), Some(64));
+    };
+    check(&list.stdout, "cannot listen");
+    check(b"rules: [{fault: html}, {fault: {status: {code: 1}}}]", "plan.yml: rule 2: a status must be 400 to 599");
+}
+
+#[test]
+fn comparing_without_a_simulator_ends_with_the_usage_code() {
+    let output = program().args(["compare", "--ledger", "http://127.0.0.1:1"]).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("cannot ask http://127.0.0.1:1"));
+}
+
 fn unfinished(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "unfinished")
 }

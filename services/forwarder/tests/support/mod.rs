@@ -65,7 +65,7 @@ impl Line {
     pub(crate) async fn publish(&self, batch: &EventBatch) {
         let feed: Feed = batch.feed.parse().unwrap();
         let source: SourceId = batch.source.parse().unwrap();
-        let publication = self.bus.publish_events(&source, feed.log_type(), batch).await.unwrap();
+        let publication = self.bus.publish_events(&source, feed.log_type(), &batch.clone().into()).await.unwrap();
         assert!(matches!(publication, latchkey_bus::Publication::Stored { .. }), "{publication:?}");
     }
 

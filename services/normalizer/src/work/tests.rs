@@ -39,7 +39,7 @@ fn event(uuid: usize) -> String {
 }
 
 fn rule_of(output: &Output) -> &str {
-    assert!(output.batches.iter().all(|batch| batch.events.is_empty()));
+    assert!(output.batches.iter().all(|batch| batch.records.is_empty()));
     &output.rejections[0].problems[0].rule
 }
 
@@ -66,18 +66,19 @@ fn parts_are_cut_by_the_places_of_items_whatever_becomes_of_them() {
     items[5].push_str(&" ".repeat(5 << 19));
     let text = body(&items);
     let output = page(&origin(), &raw_page(&text), &rules(), &Lookups::default(), Timestamp::UNIX_EPOCH);
-    let parts: Vec<_> = output.batches.iter().map(|batch| (batch.part, batch.part_count, batch.events.len())).collect();
+    let parts: Vec<_> =
+        output.batches.iter().map(|batch| (batch.header.part, batch.header.part_count, batch.records.len())).collect();
     assert_eq!(parts, [(0, 3, 2), (1, 3, 3), (2, 3, 3)]);
     assert_eq!(output.rejections.iter().map(|rejection| rejection.item).collect::<Vec<_>>(), [Some(0), Some(9)]);
-    assert!(output.batches.iter().all(|batch| batch.page_sequence == 7
-        && batch.pages_epoch == "692202fd"
-        && batch.log_type == "OnePassword.ItemUsage"));
+    assert!(output.batches.iter().all(|batch| batch.header.page_sequence == 7
+        && batch.header.pages_epoch == "692202fd"
+        && batch.header.log_type == "OnePassword.ItemUsage"));
 }
 
 #[test]
 fn a_page_without_events_is_still_one_batch() {
     let output = page(&origin(), &raw_page(&body(&[])), &rules(), &Lookups::default(), Timestamp::UNIX_EPOCH);
-    assert_eq!((output.batches.len(), output.batches[0].events.len(), output.rejections.len()), (1, 0, 0));
+    assert_eq!((output.batches.len(), output.batches[0].records.len(), output.rejections.len()), (1, 0, 0));
 }
 
 #[test]
@@ -118,7 +119,7 @@ fn a_part_that_no_message_can_hold_is_refused_and_stays_as_an_empty_one() {
     let mut output =
         page(&origin(), &raw_page(&body(&[event(1), event(2)])), &rules(), &Lookups::default(), Timestamp::UNIX_EPOCH);
     refuse_part(&mut output, 0);
-    assert_eq!((output.batches.len(), output.batches[0].events.len()), (1, 0));
+    assert_eq!((output.batches.len(), output.batches[0].records.len()), (1, 0));
     assert_eq!((output.summary.events, output.summary.rejections), (0, 2));
     assert_eq!(output.rejections[0].problems[0].rule, "too_large");
 }

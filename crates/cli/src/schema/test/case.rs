@@ -3,7 +3,7 @@
 //! Panther's form, strictly: an unknown key is refused, since a test that is half understood proves nothing. Documents are cut by
 //! their markers before YAML is read, so that each has a line, by which a test without a name is found.
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 use latchkey_contracts::rejection::Problem;
 use serde::Deserialize;
@@ -16,6 +16,8 @@ pub(super) struct Case {
     pub(super) line: usize,
     pub(super) name: String,
     pub(super) log_type: String,
+    /// Where its lookup tables are, from the directory of its file.
+    pub(super) lookups: Option<PathBuf>,
     /// The events as JSON texts.
     pub(super) inputs: Vec<String>,
     pub(super) expect: Expect,
@@ -53,6 +55,7 @@ struct Document {
     #[serde(default)]
     name: String,
     log_type: String,
+    lookups: Option<PathBuf>,
     input: Value,
     result: Option<Value>,
     results: Option<Vec<Value>>,
@@ -76,7 +79,7 @@ fn read_one(first_line: usize, text: &str) -> Result<Case, (usize, String)> {
         let reason = error.to_string();
         (first_line + line - 1, reason.lines().next().unwrap_or("not YAML").to_owned())
     })?;
-    let Document { name, log_type, input, result, results, error } = document;
+    let Document { name, log_type, lookups, input, result, results, error } = document;
     let refused = |reason: &str| (first_line, format!("test {name:?}: {reason}"));
     let (inputs, expect) = match (result, results, error) {
         (Some(result), None, None) => (vec![json(input)], Expect::Records(vec![json(result)])),
@@ -89,7 +92,7 @@ fn read_one(first_line: usize, text: &str) -> Result<Case, (usize, String)> {
         }
         _ => return Err(refused("exactly one of `result`, `results` and `error` is needed")),
     };
-    Ok(Case { line: first_line, name, log_type, inputs, expect })
+    Ok(Case { line: first_line, name, log_type, lookups, inputs, expect })
 }
 
 /// A text is JSON already; anything else is written as JSON.

@@ -36,7 +36,7 @@ pub(super) fn sentence(problem: &Problem) -> String {
 
 fn write_failure(out: &mut impl Write, failure: &Failure) -> io::Result<()> {
     match failure {
-        Failure::Schema(reason) => writeln!(out, "  {reason}"),
+        Failure::Unusable(reason) => writeln!(out, "  {reason}"),
         Failure::Rejected(problems) => {
             writeln!(out, "  expected a record, but the event was rejected:")?;
             write_problems(out, problems)

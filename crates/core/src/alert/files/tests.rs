@@ -1,3 +1,5 @@
+use latchkey_contracts::alert::alert::Severity;
+
 use super::*;
 
 fn at(second: i64) -> Timestamp {
@@ -45,9 +47,13 @@ fn a_transition_says_everything() {
     let raised = transition(None, Files::Schemas, &refused(10), at(12)).unwrap();
     let expect = Alert {
         kind: "schemas_refused".into(),
+        code: "LK203".into(),
+        severity: Severity::Warning.into(),
         state: State::Raised.into(),
+        change: Change::Raised.into(),
         since_unix_nano: 10_000_000_000,
         judged_at_unix_nano: 12_000_000_000,
+        told_at_unix_nano: 12_000_000_000,
         summary: "New schemas are refused since 1970-01-01T00:00:10Z, and the ones before stay in use: \
                   door.yml:3: fields[a].type: is missing"
             .into(),
@@ -60,7 +66,9 @@ fn a_transition_says_everything() {
     let resolved = transition(Some(&raised), Files::Schemas, &in_use(20), at(21)).unwrap();
     let expect = Alert {
         state: State::Resolved.into(),
+        change: Change::Resolved.into(),
         judged_at_unix_nano: 21_000_000_000,
+        told_at_unix_nano: 21_000_000_000,
         summary: "The newest schemas are in use again.".into(),
         next_step: String::new(),
         ..expect

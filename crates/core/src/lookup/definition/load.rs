@@ -1,13 +1,17 @@
-//! Reads one file: a definition or a schema of a table.
+//! Reads one file: a definition, or a schema of a table's rows.
 //!
-//! Works on the YAML tree and not through typed structs, so that one run names all faults, each with its path.
+//! Works on the YAML tree and not through typed structs, so that one run names all faults, each with its line and path.
 
 use std::time::Duration;
 
-use serde_json::{Map, Value};
-
-use super::{Association, DEFAULT_PERIOD, Data, Definition, MAX_DEFINITION_BYTES, Parsed, schema};
-use crate::lookup::{fault::Fault, selector::Selector};
+use super::{Association, DEFAULT_PERIOD, Data, Definition, MAX_DEFINITION_BYTES, Parsed, Table};
+use crate::{
+    lookup::selector::Selector,
+    schema::{
+        self, Fault, MAX_FAULTS,
+        yaml::{self, Node},
+    },
+};
 
 /// The most selectors of one log type.
 const MAX_SELECTORS: usize = 64;
@@ -44,139 +48,233 @@ const REFRESH: [&str; 8] = [
     "ExternalID",
 ];
 
+const MAPPING: &str = "must be a mapping";
+
 pub(super) fn file(text: &str) -> Result<Parsed, Vec<Fault>> {
-    let mut faults = Faults::default();
-    let parsed = read(&mut faults, text);
-    match parsed {
-        Some(parsed) if faults.0.is_empty() => Ok(parsed),
-        _ => Err(faults.0),
-    }
-}
-
-fn read(faults: &mut Faults, text: &str) -> Option<Parsed> {
     if text.len() > MAX_DEFINITION_BYTES {
-        return faults.add("", format!("longer than {MAX_DEFINITION_BYTES} bytes"));
+        return Err(vec![Fault::new(0, "", format!("longer than {MAX_DEFINITION_BYTES} bytes"))]);
     }
-    let top = match serde_saphyr::from_str::<Value>(text) {
-        Ok(Value::Object(top)) => top,
-        Ok(_) => return faults.add("", "is no mapping"),
-        Err(error) => return faults.add("", error.to_string()),
+    let (top, faults) = yaml::read(text).map_err(|fault| vec![fault])?;
+    let has = |key: &str| top.entries().unwrap_or_default().iter().any(|entry| entry.key == key);
+    if !has("AnalysisType") && (has("schema") || has("fields")) {
+        return schema::compile(text).map(|schema| Parsed::Schema(schema.into()));
+    }
+    let mut reader = Reader { faults };
+    let table = if has("AnalysisType") {
+        reader.table(&top)
+    } else {
+        reader.fault(&top, "", "is neither a lookup table (AnalysisType) nor a schema (schema)")
     };
-    match (top.contains_key("AnalysisType"), top.contains_key("schema")) {
-        (true, _) => definition(faults, &top).map(Parsed::Table),
-        (false, true) => schema::read(faults, &top).map(Parsed::Schema),
-        (false, false) => faults.add("", "is neither a lookup table (AnalysisType) nor a schema (schema)"),
-    }
-}
-
-fn definition(faults: &mut Faults, top: &Map<String, Value>) -> Option<Definition> {
-    faults.unknown_keys("", top, &TOP);
-    if top.get("AnalysisType").and_then(Value::as_str) != Some("lookup_table") {
-        faults.add::<()>("AnalysisType", "must be lookup_table");
-    }
-    let name = faults.name("LookupName", top.get("LookupName"));
-    let schema = faults.name("Schema", top.get("Schema"));
-    let enabled = faults.flag("Enabled", top.get("Enabled"));
-    if enabled.is_none() && !top.contains_key("Enabled") {
-        faults.add::<()>("Enabled", "is missing");
-    }
-    for key in ["Description", "Reference"] {
-        faults.text(key, top.get(key));
-    }
-    let data = data(faults, top);
-    let (primary, log_types) = log_type_map(faults, top);
-    let own = own_keys(faults, top);
-    let primary = primary?;
-    let ignore_case = own.ignore_case.unwrap_or_else(|| primary == "uuid" || primary.ends_with("_uuid"));
-    Some(Definition {
-        name: name?,
-        enabled: enabled?,
-        schema: schema?,
-        data: data?,
-        keys: [primary].into_iter().chain(own.also_keys).collect(),
-        log_types,
-        omit: own.omit,
-        redact: own.redact,
-        ignore_case,
-    })
-}
-
-fn data(faults: &mut Faults, top: &Map<String, Value>) -> Option<Data> {
-    match (top.get("Filename"), top.get("Refresh")) {
-        (None, None) => Some(Data::Named),
-        (Some(_), Some(_)) => faults.add("Filename", "either Filename or Refresh, not both"),
-        (Some(file), None) => file_name(faults, "Filename", file).map(Data::File),
-        (None, Some(Value::Object(refresh))) => {
-            faults.unknown_keys("Refresh", refresh, &REFRESH);
-            let path = refresh.get("ObjectPath").unwrap_or(&Value::Null);
-            let file = file_name(faults, "Refresh.ObjectPath", path);
-            let period = faults.minutes("Refresh.PeriodMinutes", refresh.get("PeriodMinutes"));
-            let alarm = faults.minutes("Refresh.AlarmPeriodMinutes", refresh.get("AlarmPeriodMinutes"));
-            Some(Data::Refresh { file: file?, period: period.unwrap_or(DEFAULT_PERIOD), alarm })
+    match table {
+        Some(table) if reader.faults.is_empty() => Ok(Parsed::Table(table.into())),
+        _ => {
+            reader.faults.sort_by_key(|fault| fault.line);
+            Err(reader.faults)
         }
-        (None, Some(_)) => faults.add("Refresh", "must be a mapping"),
     }
 }
 
-/// The last part of a path.
-fn file_name(faults: &mut Faults, at: &str, value: &Value) -> Option<String> {
-    let path = faults.name(at, Some(value))?;
-    let name = path.rsplit('/').next().unwrap_or_default();
-    match crate::lookup::stem_of_data(name) {
-        Some(_) => Some(name.into()),
-        None => faults.add(at, format!("must end in one of {}", crate::lookup::EXTENSIONS.join(", "))),
-    }
+/// Reads a definition. Whoever notes a fault gets `None`, to be returned.
+struct Reader {
+    faults: Vec<Fault>,
 }
 
-fn log_type_map(faults: &mut Faults, top: &Map<String, Value>) -> (Option<String>, Vec<Association>) {
-    let Some(Value::Object(map)) = top.get("LogTypeMap") else {
-        faults.add::<()>("LogTypeMap", "is missing or no mapping");
-        return (None, Vec::new());
-    };
-    faults.unknown_keys("LogTypeMap", map, &["PrimaryKey", "AssociatedLogTypes"]);
-    let primary = faults.name("LogTypeMap.PrimaryKey", map.get("PrimaryKey"));
-    let at = "LogTypeMap.AssociatedLogTypes";
-    let list = match map.get("AssociatedLogTypes") {
-        None | Some(Value::Null) => &[],
-        Some(Value::Array(list)) if list.len() <= MAX_LOG_TYPES => list.as_slice(),
-        Some(_) => {
-            faults.add::<()>(at, format!("must be a list of at most {MAX_LOG_TYPES} entries"));
-            &[]
+impl Reader {
+    fn table(&mut self, top: &Node) -> Option<Table> {
+        self.keys("", top, &TOP);
+        if top.get("AnalysisType").and_then(Node::text) != Some("lookup_table") {
+            self.fault::<()>(at(top, "AnalysisType"), "AnalysisType", "must be lookup_table");
         }
-    };
-    let mut log_types: Vec<Association> = Vec::new();
-    for (index, entry) in list.iter().enumerate() {
-        let Some(association) = association(faults, &format!("{at}[{index}]"), entry) else { continue };
-        if log_types.iter().any(|other| other.log_type == association.log_type) {
-            faults.add::<()>(&format!("{at}[{index}].LogType"), format!("{} stands here twice", association.log_type));
+        let name = self.name("", top, "LookupName");
+        let schema = self.name("", top, "Schema");
+        let enabled = self.flag("", top, "Enabled");
+        if enabled.is_none() && top.get("Enabled").is_none() {
+            self.fault::<()>(top, "Enabled", "is missing");
         }
-        log_types.push(association);
+        for key in ["Description", "Reference"] {
+            self.text("", top, key);
+        }
+        let data = self.data(top);
+        let (primary, log_types) = self.log_type_map(top);
+        let own = self.own_keys(top);
+        let primary = primary?;
+        let ignore_case = own.ignore_case.unwrap_or_else(|| primary == "uuid" || primary.ends_with("_uuid"));
+        let definition = Definition {
+            name: name?,
+            enabled: enabled?,
+            schema: schema?,
+            data: data?,
+            keys: [primary].into_iter().chain(own.also_keys).collect(),
+            log_types,
+            omit: own.omit,
+            redact: own.redact,
+            ignore_case,
+        };
+        let key = top.get("LogTypeMap").map_or(top, |map| at(map, "PrimaryKey"));
+        Some(Table { definition, name_line: at(top, "LookupName").line, key_line: key.line })
     }
-    (primary, log_types)
-}
 
-fn association(faults: &mut Faults, at: &str, entry: &Value) -> Option<Association> {
-    let Value::Object(entry) = entry else { return faults.add(at, "must be a mapping") };
-    faults.unknown_keys(at, entry, &["LogType", "Selectors"]);
-    let log_type = faults.name(&format!("{at}.LogType"), entry.get("LogType"));
-    let at = format!("{at}.Selectors");
-    let texts = faults.texts(&at, entry.get("Selectors"));
-    if texts.len() > MAX_SELECTORS {
-        return faults.add(&at, format!("more than {MAX_SELECTORS} selectors"));
-    }
-    let mut selectors: Vec<Selector> = Vec::new();
-    for (index, text) in texts.iter().enumerate() {
-        match Selector::parse(text) {
-            Ok(selector) if selectors.iter().any(|other| other.name() == selector.name()) => {
-                faults.add::<()>(&format!("{at}[{index}]"), format!("{text:?} stands here twice"));
+    fn data(&mut self, top: &Node) -> Option<Data> {
+        match (top.get("Filename"), top.get("Refresh")) {
+            (None, None) => Some(Data::Named),
+            (Some(file), Some(_)) => self.fault(file, "Filename", "either Filename or Refresh, not both"),
+            (Some(_), None) => self.file_name("", top, "Filename").map(Data::File),
+            (None, Some(refresh)) if refresh.entries().is_some() => {
+                self.keys("Refresh", refresh, &REFRESH);
+                let file = self.file_name("Refresh", refresh, "ObjectPath");
+                let period = self.minutes("Refresh", refresh, "PeriodMinutes");
+                let alarm = self.minutes("Refresh", refresh, "AlarmPeriodMinutes");
+                Some(Data::Refresh { file: file?, period: period.unwrap_or(DEFAULT_PERIOD), alarm })
             }
-            Ok(selector) => selectors.push(selector),
-            Err(invalid) => {
-                faults.add::<()>(&format!("{at}[{index}]"), format!("{text:?} {invalid}"));
+            (None, Some(refresh)) => self.fault(refresh, "Refresh", MAPPING),
+        }
+    }
+
+    /// The last part of a path.
+    fn file_name(&mut self, path: &str, map: &Node, key: &str) -> Option<String> {
+        let whole = self.name(path, map, key)?;
+        let name = whole.rsplit('/').next().unwrap_or_default();
+        let reason = || format!("must end in one of {}", crate::lookup::EXTENSIONS.join(", "));
+        match crate::lookup::stem_of_data(name) {
+            Some(_) => Some(name.into()),
+            None => self.fault(at(map, key), &join(path, key), reason()),
+        }
+    }
+
+    fn log_type_map(&mut self, top: &Node) -> (Option<String>, Vec<Association>) {
+        let Some(map) = top.get("LogTypeMap").filter(|map| map.entries().is_some()) else {
+            self.fault::<()>(at(top, "LogTypeMap"), "LogTypeMap", "is missing or no mapping");
+            return (None, Vec::new());
+        };
+        self.keys("LogTypeMap", map, &["PrimaryKey", "AssociatedLogTypes"]);
+        let primary = self.name("LogTypeMap", map, "PrimaryKey");
+        let path = "LogTypeMap.AssociatedLogTypes";
+        let list = map.get("AssociatedLogTypes");
+        let entries = list.map_or(Some(&[][..]), |list| list.items().filter(|items| items.len() <= MAX_LOG_TYPES));
+        let Some(entries) = entries else {
+            let reason = format!("must be a list of at most {MAX_LOG_TYPES} entries");
+            self.fault::<()>(list.unwrap_or(map), path, reason);
+            return (primary, Vec::new());
+        };
+        let mut log_types: Vec<Association> = Vec::new();
+        for (index, entry) in entries.iter().enumerate() {
+            let path = format!("{path}[{index}]");
+            let Some(association) = self.association(&path, entry) else { continue };
+            if log_types.iter().any(|other| other.log_type == association.log_type) {
+                let reason = format!("{} stands here twice", association.log_type);
+                self.fault::<()>(at(entry, "LogType"), &join(&path, "LogType"), reason);
+            }
+            log_types.push(association);
+        }
+        (primary, log_types)
+    }
+
+    fn association(&mut self, path: &str, entry: &Node) -> Option<Association> {
+        if entry.entries().is_none() {
+            return self.fault(entry, path, MAPPING);
+        }
+        self.keys(path, entry, &["LogType", "Selectors"]);
+        let log_type = self.name(path, entry, "LogType");
+        let texts = self.texts(path, entry, "Selectors");
+        let path = join(path, "Selectors");
+        if texts.len() > MAX_SELECTORS {
+            return self.fault(at(entry, "Selectors"), &path, format!("more than {MAX_SELECTORS} selectors"));
+        }
+        let mut selectors: Vec<Selector> = Vec::new();
+        for (index, (node, text)) in texts.into_iter().enumerate() {
+            let path = format!("{path}[{index}]");
+            match Selector::parse(text) {
+                Ok(selector) if selectors.iter().any(|other| other.name() == selector.name()) => {
+                    self.fault::<()>(node, &path, format!("{text:?} stands here twice"));
+                }
+                Ok(selector) => selectors.push(selector),
+                Err(invalid) => {
+                    self.fault::<()>(node, &path, format!("{text:?} {invalid}"));
+                }
+            }
+        }
+        Some(Association { log_type: log_type?, selectors })
+    }
+
+    fn own_keys(&mut self, top: &Node) -> OwnKeys {
+        let Some(map) = top.get("Latchkey") else { return OwnKeys::default() };
+        if map.entries().is_none() {
+            self.fault::<()>(map, "Latchkey", MAPPING);
+            return OwnKeys::default();
+        }
+        self.keys("Latchkey", map, &["AlsoKeys", "Omit", "Redact", "IgnoreCase"]);
+        let mut texts = |key| self.texts("Latchkey", map, key).into_iter().map(|(_, text)| text.to_owned()).collect();
+        let (also_keys, omit, redact) = (texts("AlsoKeys"), texts("Omit"), texts("Redact"));
+        OwnKeys { also_keys, omit, redact, ignore_case: self.flag("Latchkey", map, "IgnoreCase") }
+    }
+
+    fn keys(&mut self, path: &str, map: &Node, known: &[&str]) {
+        for entry in map.entries().unwrap_or_default() {
+            if !known.contains(&entry.key.as_str()) {
+                self.fault_at::<()>(entry.line, &join(path, &entry.key), "is not known here");
             }
         }
     }
-    Some(Association { log_type: log_type?, selectors })
+
+    /// A text that must be there and say something.
+    fn name(&mut self, path: &str, map: &Node, key: &str) -> Option<String> {
+        match map.get(key).map(|node| (node, node.text())) {
+            None => self.fault(map, &join(path, key), "is missing"),
+            Some((node, Some(""))) => self.fault(node, &join(path, key), "must not be empty"),
+            Some((_, Some(text))) => Some(text.to_owned()),
+            Some((node, None)) => self.fault(node, &join(path, key), "must be a text"),
+        }
+    }
+
+    /// A text that may be absent.
+    fn text(&mut self, path: &str, map: &Node, key: &str) {
+        if let Some(node) = map.get(key).filter(|node| node.text().is_none()) {
+            self.fault::<()>(node, &join(path, key), "must be a text");
+        }
+    }
+
+    /// The texts of a list that may be absent, each with its node.
+    fn texts<'y>(&mut self, path: &str, map: &'y Node, key: &str) -> Vec<(&'y Node, &'y str)> {
+        let Some(node) = map.get(key) else { return Vec::new() };
+        let path = join(path, key);
+        let Some(items) = node.items() else {
+            self.fault::<()>(node, &path, "must be a list");
+            return Vec::new();
+        };
+        let mut texts = Vec::new();
+        for item in items {
+            match item.text().filter(|text| !text.is_empty()) {
+                Some(text) => texts.push((item, text)),
+                None => self.fault::<()>(item, &path, "must be a list of texts").unwrap_or_default(),
+            }
+        }
+        texts
+    }
+
+    fn flag(&mut self, path: &str, map: &Node, key: &str) -> Option<bool> {
+        let node = map.get(key)?;
+        node.flag().or_else(|| self.fault(node, &join(path, key), "must be true or false"))
+    }
+
+    fn minutes(&mut self, path: &str, map: &Node, key: &str) -> Option<Duration> {
+        let node = map.get(key)?;
+        let minutes = node.text().and_then(|text| text.parse::<u32>().ok()).filter(|minutes| *minutes > 0);
+        match minutes {
+            Some(minutes) => Some(MINUTE * minutes),
+            None => self.fault(node, &join(path, key), "must be a number of minutes above 0"),
+        }
+    }
+
+    fn fault<T>(&mut self, node: &Node, path: &str, reason: impl Into<String>) -> Option<T> {
+        self.fault_at(node.line, path, reason)
+    }
+
+    fn fault_at<T>(&mut self, line: usize, path: &str, reason: impl Into<String>) -> Option<T> {
+        if self.faults.len() < MAX_FAULTS {
+            self.faults.push(Fault::new(line, path, reason));
+        }
+        None
+    }
 }
 
 /// What Panther has no words for.
@@ -188,84 +286,11 @@ struct OwnKeys {
     ignore_case: Option<bool>,
 }
 
-fn own_keys(faults: &mut Faults, top: &Map<String, Value>) -> OwnKeys {
-    let map = match top.get("Latchkey") {
-        None => return OwnKeys::default(),
-        Some(Value::Object(map)) => map,
-        Some(_) => {
-            faults.add::<()>("Latchkey", "must be a mapping");
-            return OwnKeys::default();
-        }
-    };
-    faults.unknown_keys("Latchkey", map, &["AlsoKeys", "Omit", "Redact", "IgnoreCase"]);
-    OwnKeys {
-        also_keys: faults.texts("Latchkey.AlsoKeys", map.get("AlsoKeys")),
-        omit: faults.texts("Latchkey.Omit", map.get("Omit")),
-        redact: faults.texts("Latchkey.Redact", map.get("Redact")),
-        ignore_case: faults.flag("Latchkey.IgnoreCase", map.get("IgnoreCase")),
-    }
+/// The value of a key, or the mapping that lacks it.
+fn at<'y>(map: &'y Node, key: &str) -> &'y Node {
+    map.get(key).unwrap_or(map)
 }
 
-/// The faults of one file. Whoever notes one gets `None`, to be returned.
-#[derive(Default)]
-pub(super) struct Faults(Vec<Fault>);
-
-impl Faults {
-    pub(super) fn add<T>(&mut self, path: &str, reason: impl Into<String>) -> Option<T> {
-        self.0.push(Fault { path: path.into(), reason: reason.into() });
-        None
-    }
-
-    pub(super) fn unknown_keys(&mut self, path: &str, map: &Map<String, Value>, known: &[&str]) {
-        for key in map.keys().filter(|key| !known.contains(&key.as_str())) {
-            let separator = if path.is_empty() { "" } else { "." };
-            self.add::<()>(&format!("{path}{separator}{key}"), "is not known here");
-        }
-    }
-
-    /// A text that must be there and say something.
-    pub(super) fn name(&mut self, path: &str, value: Option<&Value>) -> Option<String> {
-        match value {
-            None | Some(Value::Null) => self.add(path, "is missing"),
-            Some(Value::String(text)) if text.is_empty() => self.add(path, "must not be empty"),
-            Some(Value::String(text)) => Some(text.clone()),
-            Some(_) => self.add(path, "must be a text"),
-        }
-    }
-
-    /// A text that may be absent.
-    pub(super) fn text(&mut self, path: &str, value: Option<&Value>) -> Option<String> {
-        match value {
-            None | Some(Value::Null) => None,
-            Some(Value::String(text)) => Some(text.clone()),
-            Some(_) => self.add(path, "must be a text"),
-        }
-    }
-
-    pub(super) fn texts(&mut self, path: &str, value: Option<&Value>) -> Vec<String> {
-        match value {
-            None | Some(Value::Null) => Vec::new(),
-            Some(Value::Array(list)) => list.iter().filter_map(|item| self.name(path, Some(item))).collect(),
-            Some(_) => {
-                self.add::<()>(path, "must be a list");
-                Vec::new()
-            }
-        }
-    }
-
-    pub(super) fn flag(&mut self, path: &str, value: Option<&Value>) -> Option<bool> {
-        match value {
-            None => None,
-            Some(Value::Bool(flag)) => Some(*flag),
-            Some(_) => self.add(path, "must be true or false"),
-        }
-    }
-
-    fn minutes(&mut self, path: &str, value: Option<&Value>) -> Option<Duration> {
-        let minutes = value?.as_u64().and_then(|minutes| u32::try_from(minutes).ok()).filter(|minutes| *minutes > 0);
-        match minutes {
-            Some(minutes) => Some(MINUTE * minutes),
-            None => self.add(path, "must be a number of minutes above 0"),
-        }
-    }
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.into() } else { format!("{path}.{key}") }
 }

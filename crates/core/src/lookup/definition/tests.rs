@@ -3,7 +3,7 @@ use crate::lookup::selector::Target;
 
 fn faults(text: &str) -> Vec<String> {
     let error = Definitions::load(&[("table.yml", text)]).unwrap_err();
-    error.faults.iter().map(|(_, fault)| fault.to_string()).collect()
+    error.faults.iter().map(|(_, fault)| format!("{}: {fault}", fault.line)).collect()
 }
 
 #[test]
@@ -63,7 +63,7 @@ LogTypeMap:
   PrimaryKeys: a
   AssociatedLogTypes:
     - LogType: A.B
-      Selectors: [a..b, c, c, 1]
+      Selectors: [a..b, c, c, [1]]
     - LogType: A.B
     - Selectors: x
 Latchkey:
@@ -73,22 +73,22 @@ Latchkey:
     assert_eq!(
         faults(text),
         [
-            "Refreshes: is not known here",
-            "AnalysisType: must be lookup_table",
-            "LookupName: must not be empty",
-            "Schema: is missing",
-            "Enabled: must be true or false",
-            "Filename: must end in one of csv, json, jsonl, ndjson, mmdb",
-            "LogTypeMap.PrimaryKeys: is not known here",
-            "LogTypeMap.PrimaryKey: is missing",
-            "LogTypeMap.AssociatedLogTypes[0].Selectors: must be a text",
-            "LogTypeMap.AssociatedLogTypes[0].Selectors[0]: \"a..b\" lacks a name after a dot; searches with .. are not supported",
-            "LogTypeMap.AssociatedLogTypes[0].Selectors[2]: \"c\" stands here twice",
-            "LogTypeMap.AssociatedLogTypes[1].LogType: A.B stands here twice",
-            "LogTypeMap.AssociatedLogTypes[2].LogType: is missing",
-            "LogTypeMap.AssociatedLogTypes[2].Selectors: must be a list",
-            "Latchkey.Hide: is not known here",
-            "Latchkey.Redact: must be a list",
+            "2: AnalysisType: must be lookup_table",
+            "2: Schema: is missing",
+            "3: LookupName: must not be empty",
+            "4: Enabled: must be true or false",
+            "5: Filename: must end in one of csv, json, jsonl, ndjson, mmdb",
+            "6: Refreshes: is not known here",
+            "8: LogTypeMap.PrimaryKeys: is not known here",
+            "8: LogTypeMap.PrimaryKey: is missing",
+            "11: LogTypeMap.AssociatedLogTypes[0].Selectors: must be a list of texts",
+            "11: LogTypeMap.AssociatedLogTypes[0].Selectors[0]: \"a..b\" lacks a name after a dot; searches with .. are not supported",
+            "11: LogTypeMap.AssociatedLogTypes[0].Selectors[2]: \"c\" stands here twice",
+            "12: LogTypeMap.AssociatedLogTypes[1].LogType: A.B stands here twice",
+            "13: LogTypeMap.AssociatedLogTypes[2].LogType: is missing",
+            "13: LogTypeMap.AssociatedLogTypes[2].Selectors: must be a list",
+            "15: Latchkey.Redact: must be a list",
+            "16: Latchkey.Hide: is not known here",
         ]
     );
 }
@@ -97,7 +97,7 @@ Latchkey:
 fn a_source_of_data_is_one() {
     let both = "AnalysisType: lookup_table\nLookupName: a\nEnabled: true\nSchema: A.B\nLogTypeMap: {PrimaryKey: k}\n\
                 Filename: a.csv\nRefresh: {ObjectPath: 's3://b/a.csv'}\n";
-    assert_eq!(faults(both), ["Filename: either Filename or Refresh, not both"]);
+    assert_eq!(faults(both), ["6: Filename: either Filename or Refresh, not both"]);
     let refresh = both
         .replace("Filename: a.csv\n", "")
         .replace("s3://b/a.csv", "s3://b/")
@@ -105,45 +105,53 @@ fn a_source_of_data_is_one() {
     assert_eq!(
         faults(&refresh),
         [
-            "Refresh.ObjectPath: must end in one of csv, json, jsonl, ndjson, mmdb",
-            "Refresh.PeriodMinutes: must be a number of minutes above 0",
-            "Refresh.AlarmPeriodMinutes: must be a number of minutes above 0",
+            "6: Refresh.ObjectPath: must end in one of csv, json, jsonl, ndjson, mmdb",
+            "6: Refresh.PeriodMinutes: must be a number of minutes above 0",
+            "6: Refresh.AlarmPeriodMinutes: must be a number of minutes above 0",
         ]
     );
 }
 
 #[test]
 fn a_key_is_a_field_of_the_schema() {
-    let table = "AnalysisType: lookup_table\nLookupName: own\nEnabled: true\nSchema: OnePassword.Name\nLogTypeMap: {PrimaryKey: uid}\n";
-    let error = Definitions::load(&[("own.yml", table)]).unwrap_err();
-    assert_eq!(error.to_string(), "own: LogTypeMap.PrimaryKey: uid is no field of OnePassword.Name");
+    let table = "AnalysisType: lookup_table\nLookupName: own\nEnabled: true\nSchema: OnePassword.Name\nLogTypeMap:\n  PrimaryKey: uid\n";
+    let refused = |files: &[(&str, &str)]| Definitions::load(files).unwrap_err().to_string();
+    assert_eq!(refused(&[("own.yml", table)]), "own.yml:6: LogTypeMap.PrimaryKey: uid is no field of OnePassword.Name");
+    let schema = "schema: Own.Row\nfields: [{name: uid, type: array, element: {type: string}}]\n";
+    let table = table.replace("OnePassword.Name", "Own.Row");
+    assert_eq!(
+        refused(&[("own.yml", &table), ("row.yml", schema)]),
+        "own.yml:6: LogTypeMap.PrimaryKey: uid of Own.Row holds no text or number that a row could be found by"
+    );
 }
 
 #[test]
 fn faults_of_schemas_and_of_other_files_are_named_too() {
-    assert_eq!(faults("a: b"), ["is neither a lookup table (AnalysisType) nor a schema (schema)"]);
-    assert_eq!(faults("- a"), ["is no mapping"]);
-    assert_eq!(faults("schema: A.B"), ["fields: a list of at least one field is needed"]);
+    assert_eq!(faults("a: b"), ["1: is neither a lookup table (AnalysisType) nor a schema (schema)"]);
+    assert_eq!(faults("- a"), ["1: is neither a lookup table (AnalysisType) nor a schema (schema)"]);
+    assert_eq!(faults(""), ["0: holds nothing"]);
+    assert_eq!(faults("schema: A.B"), ["1: fields: a list of at least one field is needed"]);
     let text = "
 schema: A.B
 fields:
   - {name: a, type: string, isExpiration: true}
-  - {name: b, type: timestamp, isExpiration: true, timeFormats: ['%Y']}
+  - {name: b, type: timestamp, isExpiration: true, timeFormats: ['%H']}
   - {name: a, type: string, indicators: [nonsense]}
 ";
+    let faults = faults(text);
+    assert_eq!(faults.len(), 4, "{faults:?}");
+    for (fault, expect) in
+        faults.iter().zip(["4: fields[a].isExpiration", "5: fields[b].timeFormats", "6: fields[a]", "6: fields[a]"])
+    {
+        assert!(fault.starts_with(expect), "{fault}");
+    }
+    let twice = |text: &str| Definitions::load(&[("a.yml", text), ("b.yml", text)]).unwrap_err().to_string();
     assert_eq!(
-        faults(text),
-        [
-            "fields[0].isExpiration: is for timestamps only",
-            "fields[1].timeFormats: \"%Y\" is not supported: use rfc3339, unix, unix_ms, unix_us or unix_ns",
-            "fields[2].indicators: \"nonsense\" is no indicator",
-            "fields[2]: a is declared twice",
-            "fields: only one field can have isExpiration",
-        ]
+        twice("schema: A.B\nfields: [{name: a, type: int}]"),
+        "b.yml: schema: A.B is defined by another file too"
     );
-    let twice = Definitions::load(&[
-        ("a.yml", "schema: A.B\nfields: [{name: a}]"),
-        ("b.yml", "schema: A.B\nfields: [{name: a}]"),
-    ]);
-    assert_eq!(twice.unwrap_err().to_string(), "b.yml: schema: A.B is defined by another file too");
+    assert_eq!(
+        twice("AnalysisType: lookup_table\nLookupName: a\nEnabled: true\nSchema: A.B\nLogTypeMap: {PrimaryKey: k}\n"),
+        "b.yml:2: LookupName: a is defined by another file too"
+    );
 }

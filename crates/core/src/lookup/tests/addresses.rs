@@ -24,14 +24,10 @@ fn database() -> Vec<u8> {
 
 fn enrich(definitions: &Definitions, log_type: &str, event: &Value) -> Value {
     let bytes = database();
-    let sources = Sources { definitions, schemas: &Schemas::default(), email_usernames: true };
+    let sources = Sources { definitions, schemas: &Schemas::default() };
     let (lookups, report) = Lookups::load_from(sources, &[File { name: "Places.mmdb", bytes: &bytes }]).unwrap();
     assert_eq!(report.tables[0].name, if log_type == "A.B" { "geo" } else { "Places" });
-    let event = event.to_string();
-    let mut out = b"{\"\":0".to_vec();
-    lookups.write(&mut out, log_type, &json::parse(event.as_bytes()).unwrap(), &mut String::new());
-    out.push(b'}');
-    serde_json::from_slice::<Value>(&out).unwrap()["p_enrichment"].take()
+    joined(&lookups, log_type, event)
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::*;
+use crate::normalize::{self, Origin, normalize_one};
 
 const SIGN_IN: &str = "OnePassword.SignInAttempt";
 
@@ -21,30 +22,43 @@ fn schemas() -> Schemas {
     Schemas::load([("onepassword_sign_in_attempt.yml", sign_in)]).unwrap()
 }
 
+fn lookups(definitions: &Definitions, file: (&str, &str)) -> Lookups {
+    let sources = Sources { definitions, schemas: &schemas() };
+    Lookups::load_from(sources, &[File { name: file.0, bytes: file.1.as_bytes() }]).unwrap().0
+}
+
 fn enrich(definitions: &Definitions, file: (&str, &str), event: &Value, now: Option<&str>) -> Value {
-    let sources = Sources { definitions, schemas: &schemas(), email_usernames: true };
-    let file = File { name: file.0, bytes: file.1.as_bytes() };
-    let (mut lookups, _) = Lookups::load_from(sources, &[file]).unwrap();
+    let mut lookups = lookups(definitions, file);
     if let Some(now) = now {
         lookups = lookups.at(now.parse::<Timestamp>().unwrap());
     }
-    let event = event.to_string();
-    let mut out = b"{\"\":0".to_vec();
-    lookups.write(&mut out, SIGN_IN, &json::parse(event.as_bytes()).unwrap(), &mut String::new());
-    out.push(b'}');
-    serde_json::from_slice::<Value>(&out).unwrap()["p_enrichment"]["t"].take()
+    joined(&lookups, SIGN_IN, event)["t"].take()
+}
+
+/// The enrichment of a sign-in attempt with its indicators, quickly and plainly.
+fn normalized(definitions: &Definitions, file: (&str, &str), event: &Value) -> Value {
+    let (lookups, schemas) = (lookups(definitions, file), schemas());
+    let origin = Origin { source: "acme", label: "Acme" };
+    let [quick, plain] = [false, true].map(|plainly| {
+        let options = normalize::Options { plainly, ..normalize::Options::default() };
+        let (raw, schema) = (event.to_string(), schemas.get(SIGN_IN).unwrap());
+        let one = normalize_one(raw.as_bytes(), schema, origin, &lookups, options, Timestamp::UNIX_EPOCH);
+        serde_json::from_slice::<Value>(&one.event.unwrap().record).unwrap()["p_enrichment"]["t"].take()
+    });
+    assert_eq!(quick, plain);
+    quick
 }
 
 #[test]
 fn selectors_reach_into_arrays_and_name_themselves() {
     let definitions = definition(
-        "[{name: id}]",
+        "[{name: id, type: string}]",
         "id",
         "[{LogType: OnePassword.SignInAttempt, Selectors: ['$.tags[*].id', '$.tags[0].id', plain]}]",
         "",
     );
     let event = json!({ "tags": [{ "id": "a" }, { "id": "x" }, { "id": 7 }], "plain": "a" });
-    let hit = |id: Value| json!({ "id": id, "p_match": id });
+    let hit = |id: Value| json!({ "id": id.as_str().unwrap_or("7"), "p_match": id });
     assert_eq!(
         enrich(&definitions, ("t.jsonl", "{\"id\":\"a\"}\n{\"id\":7}"), &event, None),
         json!({ "tags[*].id": [hit(json!("a")), hit(json!(7))], "tags[0].id": hit(json!("a")), "plain": hit(json!("a")) })
@@ -54,7 +68,7 @@ fn selectors_reach_into_arrays_and_name_themselves() {
 #[test]
 fn ranges_match_by_the_longest_prefix() {
     let definitions = definition(
-        "[{name: network, validate: {cidr: any}}]",
+        "[{name: network, type: string, validate: {cidr: any}}]",
         "network",
         "[{LogType: OnePassword.SignInAttempt, Selectors: ['$.client.ip_address']}]",
         "",
@@ -83,7 +97,7 @@ fn ranges_match_by_the_longest_prefix() {
 #[test]
 fn rows_end_when_they_say() {
     let definitions = definition(
-        "[{name: id}, {name: until, type: timestamp, isExpiration: true, timeFormats: [rfc3339, unix]}]",
+        "[{name: id, type: string}, {name: until, type: timestamp, isExpiration: true, timeFormats: [rfc3339, unix]}]",
         "id",
         "[{LogType: OnePassword.SignInAttempt, Selectors: [a]}]",
         "",
@@ -114,7 +128,7 @@ fn rows_end_when_they_say() {
 #[test]
 fn a_longer_range_that_has_ended_leaves_the_shorter_one() {
     let definitions = definition(
-        "[{name: net, validate: {cidr: ipv4}}, {name: until, type: timestamp, isExpiration: true}]",
+        "[{name: net, type: string, validate: {cidr: ipv4}}, {name: until, type: timestamp, isExpiration: true}]",
         "net",
         "[{LogType: OnePassword.SignInAttempt, Selectors: [a]}]",
         "",
@@ -128,11 +142,12 @@ fn a_longer_range_that_has_ended_leaves_the_shorter_one() {
 #[test]
 fn collected_fields_and_indicators_decide() {
     let event = json!({
+        "uuid": "A", "timestamp": "2026-01-02T03:04:05Z",
         "client": { "ip_address": "192.0.2.1" },
         "target_user": { "uuid": "u", "name": "Ann", "email": "ann@example.com" },
     });
     let collected = definition(
-        "[{name: ip}]",
+        "[{name: ip, type: string}]",
         "ip",
         "[{LogType: OnePassword.SignInAttempt, Selectors: [p_any_ip_addresses, p_any_usernames]}]",
         "",
@@ -140,14 +155,14 @@ fn collected_fields_and_indicators_decide() {
     let rows = "{\"ip\":\"192.0.2.1\"}\n{\"ip\":\"ann\"}\n{\"ip\":\"Ann\"}";
     let hit = |key: &str| json!({ "ip": key, "p_match": key });
     assert_eq!(
-        enrich(&collected, ("t.jsonl", rows), &event, None),
+        normalized(&collected, ("t.jsonl", rows), &event),
         json!({ "p_any_ip_addresses": [hit("192.0.2.1")], "p_any_usernames": [hit("Ann"), hit("ann")] })
     );
     // Without selectors: the fields that carry what the key carries.
     let none = "[{LogType: OnePassword.SignInAttempt}]";
-    let addresses = definition("[{name: ip, indicators: [ip]}]", "ip", none, "");
+    let addresses = definition("[{name: ip, type: string, indicators: [ip]}]", "ip", none, "");
     assert_eq!(enrich(&addresses, ("t.jsonl", rows), &event, None), json!({ "client.ip_address": hit("192.0.2.1") }));
-    let any = definition("[{name: ip}]", "ip", none, "");
+    let any = definition("[{name: ip, type: string}]", "ip", none, "");
     assert_eq!(
         enrich(&any, ("t.jsonl", rows), &event, None),
         json!({ "client.ip_address": hit("192.0.2.1"), "target_user.name": hit("Ann") })
@@ -157,7 +172,7 @@ fn collected_fields_and_indicators_decide() {
 #[test]
 fn columns_are_left_out_or_redacted() {
     let definitions = definition(
-        "[{name: id}]",
+        "[{name: id, type: string}]",
         "id",
         "[{LogType: OnePassword.SignInAttempt, Selectors: [a]}]",
         "Latchkey: {Omit: [secret, deep.secret], Redact: [title, deep.title, gone.title]}",
@@ -183,7 +198,7 @@ fn case_counts_unless_the_key_is_a_uuid() {
         ("uuid", "Latchkey: {IgnoreCase: false}", false),
         ("id", "Latchkey: {IgnoreCase: true}", true),
     ] {
-        let definitions = definition(&format!("[{{name: {key}}}]"), key, log_types, more);
+        let definitions = definition(&format!("[{{name: {key}, type: string}}]"), key, log_types, more);
         let rows = format!("{{\"{key}\":\"Ab\"}}");
         let found = enrich(&definitions, ("t.jsonl", &rows), &json!({ "a": "aB" }), None);
         assert_eq!(found != Value::Null, expect, "{key} {more}");
@@ -200,7 +215,7 @@ fn a_definition_needs_its_schema_and_can_switch_a_table_off() {
         Definitions::load(&[("items.yml", &text)]).unwrap()
     };
     let load = |definitions: &Definitions| {
-        let sources = Sources { definitions, schemas: &Schemas::default(), email_usernames: true };
+        let sources = Sources { definitions, schemas: &Schemas::default() };
         Lookups::load_from(sources, &[File { name: "items.jsonl", bytes: b"{\"uuid\":\"a\"}" }])
     };
     assert_eq!(load(&table(true)).unwrap_err().reason, Reason::NoSchema("Other.Name".into()));
@@ -211,11 +226,11 @@ fn a_definition_needs_its_schema_and_can_switch_a_table_off() {
 #[test]
 fn definitions_are_part_of_the_version() {
     let version = |definitions: &Definitions| {
-        let sources = Sources { definitions, schemas: &Schemas::default(), email_usernames: true };
+        let sources = Sources { definitions, schemas: &Schemas::default() };
         let files = [File { name: "items.jsonl", bytes: b"{\"uuid\":\"a\"}" }];
         Lookups::load_from(sources, &files).unwrap().0.version().to_owned()
     };
-    let own = definition("[{name: id}]", "id", "[]", "");
+    let own = definition("[{name: id, type: string}]", "id", "[]", "");
     assert_ne!(version(&Definitions::shipped()), version(&own));
 }
 
@@ -225,20 +240,15 @@ fn what_events_taught_stands_in_for_missing_users() {
     learned.learn(br#"{"user":{"uuid":"u1","name":"Ann"}}"#);
     learned.learn(br#"{"user":{"uuid":"u2","name":"Bob"}}"#);
     let learned = Arc::new(learned);
-    let event = json!({ "actor_uuid": "U1", "object_uuid": "u2", "aux_uuid": "u3" }).to_string();
+    let event = json!({ "actor_uuid": "U1", "object_uuid": "u2", "aux_uuid": "u3" });
     let check = |files: &[File<'_>], expect: Value| {
         let lookups = Lookups::load(files).unwrap().0.with_learned(Arc::clone(&learned));
-        let mut out = b"{\"\":0".to_vec();
-        lookups.write(&mut out, "OnePassword.AuditEvent", &json::parse(event.as_bytes()).unwrap(), &mut String::new());
-        out.push(b'}');
-        assert_eq!(serde_json::from_slice::<Value>(&out).unwrap()["p_enrichment"]["users"], expect);
+        assert_eq!(joined(&lookups, "OnePassword.AuditEvent", &event)["users"], expect);
     };
     // Here the event itself says who.
-    let sign_in = json!({ "target_user": { "uuid": "u1", "name": "Ann" } }).to_string();
+    let sign_in = json!({ "target_user": { "uuid": "u1", "name": "Ann" } });
     let lookups = Lookups::load(&[]).unwrap().0.with_learned(Arc::clone(&learned));
-    let mut out = Vec::new();
-    lookups.write(&mut out, SIGN_IN, &json::parse(sign_in.as_bytes()).unwrap(), &mut String::new());
-    assert_eq!(out, b"");
+    assert_eq!(joined(&lookups, SIGN_IN, &sign_in), Value::Null);
     let bob = json!({ "uuid": "u2", "name": "Bob", "learned": true, "p_match": "u2" });
     check(
         &[],

@@ -3,6 +3,7 @@
 use crate::{
     json::{Parser, Text},
     schema::{NodeKind, Plan},
+    special::Marks,
 };
 
 /// The most fields of one event that its schema does not declare, and of one object inside a value: repeated keys are found by
@@ -73,11 +74,11 @@ impl Slot {
 
 impl Places {
     /// Reads the event that begins at byte `at` of `text`; where it ends, or `None` if there is anything unusual about it.
-    pub(super) fn read(&mut self, plan: &Plan, text: &str, at: usize) -> Option<usize> {
+    pub(super) fn read(&mut self, plan: &Plan, text: &str, marks: &Marks, at: usize) -> Option<usize> {
         self.slots.clear();
         self.slots.resize(plan.len(), Slot::ABSENT);
         self.strangers.clear();
-        let mut reader = Reader { plan, text, parser: Parser::new(text, at), places: self };
+        let mut reader = Reader { plan, text, parser: Parser::within(text, marks, at), places: self };
         reader.object(None)?;
         Some(reader.parser.at())
     }
@@ -96,12 +97,12 @@ impl Reader<'_> {
         if self.parser.take_at_once(b'}') {
             return Some(());
         }
-        let mut next = self.plan.members(object).start;
+        let mut next = 0;
         loop {
             match self.plan.find(object, next, &self.text.as_bytes()[self.parser.at()..]) {
-                Some(node) => {
+                Some((number, node)) => {
                     self.declared(node)?;
-                    next = self.plan.node(node).end;
+                    next = number + 1;
                 }
                 None => self.stranger(object)?,
             }
@@ -115,7 +116,7 @@ impl Reader<'_> {
         if self.places.slots[node].form != Form::Absent {
             return None;
         }
-        self.parser.skip(self.plan.node(node).key.len());
+        self.parser.skip(self.plan.node(node).key_len);
         let start = self.parser.at();
         let is_object = matches!(self.plan.node(node).kind, NodeKind::Object);
         let form = if is_object && self.parser.peek() == Some(b'{') {

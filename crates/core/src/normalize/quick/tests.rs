@@ -24,12 +24,13 @@ fn quick(event: &str) -> Option<String> {
     let lookups = Lookups::default();
     let frame = Frame::new("acme", "Acme", "Test.Event", Timestamp::UNIX_EPOCH);
     let texts = Bump::new();
-    let mut walk = Walk::new(frame, schema, &lookups, Options::default(), event.len(), &texts);
+    let mut walk = Walk::new(frame, schema, &lookups, Options::default(), Vec::new(), &texts);
     let mut quick = Quick::new(schema, &lookups).unwrap();
-    let end = walk.quick_event(0, &mut quick, event, 0);
+    let end = walk.quick_event(0, &mut quick, event, &Marks::of(event.as_bytes()), 0);
     let (events, _) = walk.finish();
-    assert_eq!(end.is_some(), !events.is_empty());
-    let record = events.first().map(|item| String::from_utf8(item.event.record.to_vec()).unwrap())?;
+    let records = events.records;
+    assert_eq!(end.is_some(), !records.is_empty());
+    let record = records.get(0).map(|event| String::from_utf8(event.record.to_vec()).unwrap())?;
     assert_eq!(end, Some(event.len()));
     Some(record.split_once(",\"p_log_type\"").unwrap().0.to_owned() + "}")
 }

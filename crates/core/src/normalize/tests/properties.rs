@@ -130,6 +130,24 @@ fn usage() -> impl Strategy<Value = String> {
     })
 }
 
+/// A table that is found by what the event's indicators collect.
+const KNOWN: &str = "AnalysisType: lookup_table\nLookupName: known\nEnabled: true\nSchema: Custom.Known\nLogTypeMap:\n  \
+    PrimaryKey: value\n  AssociatedLogTypes:\n  - LogType: OnePassword.ItemUsage\n    \
+    Selectors: [p_any_actor_ids, p_any_emails, p_any_ip_addresses, p_any_usernames, client.ip_address]\n";
+
+/// Tables with rows for what [`compact`] gives.
+static TABLES: LazyLock<Lookups> = LazyLock::new(|| {
+    let own = [("known.yml", KNOWN), ("schema.yml", "schema: Custom.Known\nfields: [{name: value, type: string}]\n")];
+    let definitions = lookup::Definitions::load(&own).unwrap();
+    let known = ["192.0.2.1", "ann@example.com", "ann", "Zoë", "12", "true", "56YE2TYN2VFYRLNSHKPW5NVT5E"];
+    let known = known.map(|value| json!({ "value": value }).to_string()).join("\n");
+    let names = r#"{"uuid":"56YE2TYN2VFYRLNSHKPW5NVT5E","name":"Ann"}"#;
+    let files =
+        [("known.jsonl", known.as_str()), ("users.jsonl", names), ("vaults.jsonl", names), ("items.jsonl", names)];
+    let files = files.map(|(name, text)| lookup::File { name, bytes: text.as_bytes() });
+    Lookups::load_from(lookup::Sources { definitions: &definitions, schemas: &SHIPPED }, &files).unwrap().0
+});
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
@@ -137,15 +155,13 @@ proptest! {
     fn the_quick_way_gives_what_the_plain_way_gives(
         items in proptest::collection::vec(usage(), 1..4),
         unknown in proptest::sample::select(vec![Unknown::Keep, Unknown::Drop, Unknown::Reject]),
+        email_usernames in any::<bool>(),
     ) {
-        let rows = br#"{"uuid":"56YE2TYN2VFYRLNSHKPW5NVT5E","name":"Ann"}"#;
-        let files = ["users.jsonl", "vaults.jsonl", "items.jsonl"].map(|name| lookup::File { name, bytes: rows });
-        let (lookups, _) = Lookups::load(&files).unwrap();
-        let options = Options { unknown, ..Options::default() };
+        let options = Options { unknown, email_usernames, ..Options::default() };
         let (page, body, now) = (page(Feed::ItemUsages), body(&items.join(",")), NOW.parse().unwrap());
-        let quick = normalize(&page, &body, &SHIPPED, &lookups, options, now);
-        let plain = normalize_plainly(&page, &body, &SHIPPED, &lookups, options, now);
-        let records = |normalized: &Normalized| normalized.events.iter().map(|item| record(item).to_owned()).collect::<Vec<_>>();
+        let quick = normalize(&page, &body, &SHIPPED, &TABLES, options, now);
+        let plain = normalize(&page, &body, &SHIPPED, &TABLES, Options { plainly: true, ..options }, now);
+        let records = |normalized: &Normalized| normalized.events.records.iter().map(|item| record(&item).to_owned()).collect::<Vec<_>>();
         prop_assert_eq!(records(&quick), records(&plain));
         prop_assert!(quick == plain, "{:?} {:?}", quick, plain);
     }
@@ -180,13 +196,13 @@ proptest! {
         let options = Options { unknown, ..Options::default() };
         let page = page(Feed::ItemUsages);
         let run = |event: &str| normalize(&page, &body(event), &RICH_SCHEMAS, &Lookups::default(), options, NOW.parse().unwrap());
-        let first = run(&object(&members));
-        prop_assert_eq!(first.events.len() + first.rejections.len(), 1);
-        for item in &first.events {
-            let again = run(&stripped(record(item)));
+        let once = run(&object(&members));
+        prop_assert_eq!(once.events.records.len() + once.rejections.len(), 1);
+        for item in once.events.records.iter() {
+            let again = run(&stripped(record(&item)));
             prop_assert_eq!(&again.rejections, &vec![]);
-            prop_assert_eq!(stripped(record(&again.events[0])), stripped(record(item)));
-            prop_assert_eq!(without_row_id(record(&again.events[0])), without_row_id(record(item)));
+            prop_assert_eq!(stripped(first(&again)), stripped(record(&item)));
+            prop_assert_eq!(without_row_id(first(&again)), without_row_id(record(&item)));
         }
     }
 
@@ -233,8 +249,9 @@ proptest! {
 
     #[test]
     fn declared_fields_stand_in_the_schemas_order_and_unknown_ones_behind_them(event in event()) {
-        for item in plain(Feed::ItemUsages, &event).events {
-            let json::Value::Object(members) = json::parse(&item.event.record).unwrap() else { panic!() };
+        let normalized = plain(Feed::ItemUsages, &event);
+        for item in normalized.events.records.iter() {
+            let json::Value::Object(members) = json::parse(item.record).unwrap() else { panic!() };
             let declared = &SHIPPED.get("OnePassword.ItemUsage").unwrap().root.fields;
             let place = |key: &str| match declared.iter().position(|field| field.name == key) {
                 Some(at) => at,
@@ -258,7 +275,7 @@ proptest! {
         let marked = RawPage { duplicates: marked.into_iter().collect(), ..page(Feed::ItemUsages) };
         let normalized = normalize(&marked, &body(&items.join(",")), &SHIPPED, &Lookups::default(), Options::default(), NOW.parse().unwrap());
         prop_assert_eq!(normalized.items as usize, items.len());
-        let mut indexes: Vec<_> = normalized.events.iter().map(|item| item.index).collect();
+        let mut indexes = normalized.events.indexes.clone();
         indexes.extend(normalized.rejections.iter().map(|rejection| rejection.item.unwrap()));
         indexes.extend(marked.duplicates.iter().filter(|index| (**index as usize) < items.len()));
         indexes.sort_unstable();
@@ -271,29 +288,32 @@ proptest! {
 
     #[test]
     fn a_record_is_one_line_of_valid_json(event in event()) {
-        for item in plain(Feed::ItemUsages, &event).events {
-            let record: Value = serde_json::from_slice(&item.event.record).unwrap();
-            prop_assert!(!item.event.record.contains(&b'\n'));
-            prop_assert_eq!(&record["p_row_id"], &json!(item.event.row_id));
+        let normalized = plain(Feed::ItemUsages, &event);
+        for item in normalized.events.records.iter() {
+            let record: Value = serde_json::from_slice(item.record).unwrap();
+            prop_assert!(!item.record.contains(&b'\n'));
+            prop_assert_eq!(&record["p_row_id"], &json!(item.row_id));
             // Each key stands once: nothing is lost when a reader keeps one of two.
-            let json::Value::Object(members) = json::parse(&item.event.record).unwrap() else { panic!() };
+            let json::Value::Object(members) = json::parse(item.record).unwrap() else { panic!() };
             prop_assert_eq!(members.len(), record.as_object().unwrap().len());
         }
     }
 
     #[test]
     fn a_record_without_its_standard_fields_gives_the_same_record_again(event in event()) {
-        for item in plain(Feed::ItemUsages, &event).events {
+        let normalized = plain(Feed::ItemUsages, &event);
+        for item in normalized.events.records.iter() {
             let again = plain(Feed::ItemUsages, &stripped(record(&item)));
-            prop_assert_eq!(again.rejections, vec![]);
-            prop_assert_eq!(record(&again.events[0]), record(&item));
+            prop_assert_eq!(&again.rejections, &vec![]);
+            prop_assert_eq!(first(&again), record(&item));
         }
     }
 
     #[test]
     fn indicators_are_sorted_bytewise_and_kept_once(event in event()) {
-        for item in plain(Feed::ItemUsages, &event).events {
-            let record: Value = serde_json::from_slice(&item.event.record).unwrap();
+        let normalized = plain(Feed::ItemUsages, &event);
+        for item in normalized.events.records.iter() {
+            let record: Value = serde_json::from_slice(item.record).unwrap();
             for (name, values) in record.as_object().unwrap().iter().filter(|(name, _)| name.starts_with("p_any_")) {
                 let values: Vec<_> = values.as_array().unwrap().iter().map(|value| value.as_str().unwrap()).collect();
                 prop_assert!(!values.is_empty() && values.is_sorted_by(|one, other| one.as_bytes() < other.as_bytes()), "{}", name);

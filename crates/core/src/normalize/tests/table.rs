@@ -18,7 +18,7 @@ pub(super) fn field(declaration: &str, value: &str) -> Result<Value, String> {
         Options::default(),
         NOW.parse().unwrap(),
     );
-    match (normalized.events.as_slice(), normalized.rejections.as_slice()) {
+    match (events(&normalized).as_slice(), normalized.rejections.as_slice()) {
         ([item], []) => {
             Ok(serde_json::from_str::<Value>(record(item)).unwrap().get("f").cloned().unwrap_or(json!("omitted")))
         }
@@ -361,7 +361,7 @@ fn event_time(fields: &str, event: &str) -> String {
         Options::default(),
         NOW.parse().unwrap(),
     );
-    let record: Value = serde_json::from_str(record(&normalized.events[0])).unwrap();
+    let record: Value = serde_json::from_str(first(&normalized)).unwrap();
     record["p_event_time"].as_str().unwrap().to_owned()
 }
 

@@ -6,7 +6,7 @@ use super::*;
 fn outcome(schemas: &Schemas, event: &str, options: Options) -> Result<(String, Value), String> {
     let page = page(Feed::ItemUsages);
     let normalized = normalize(&page, &body(event), schemas, &Lookups::default(), options, NOW.parse().unwrap());
-    match (normalized.events.as_slice(), normalized.rejections.as_slice()) {
+    match (events(&normalized).as_slice(), normalized.rejections.as_slice()) {
         ([item], []) => {
             let record: Value = serde_json::from_str(record(item)).unwrap();
             let stripped = super::properties::stripped(super::record(item));
@@ -223,7 +223,7 @@ fn enrichment_does_not_bring_back_what_is_masked() {
         let event = if expect { r#"{"item":"i1"}"# } else { r#"{"item_uuid":"i1"}"# };
         let page = page(Feed::ItemUsages);
         let normalized = normalize(&page, &body(event), &schemas, &lookups, Options::default(), NOW.parse().unwrap());
-        let text = record(&normalized.events[0]);
+        let text = first(&normalized);
         assert_eq!(text.contains("p_enrichment"), expect, "{text}");
         assert_eq!(text.contains("i1"), expect, "{text}");
     }
@@ -235,7 +235,7 @@ fn a_row_id_follows_from_uuid_wherever_it_comes_from_or_from_the_whole_event() {
         outcome(&load(fields), event, Options::default())
             .map(|(_, record)| record["p_row_id"].as_str().unwrap().to_owned())
     };
-    let of_uuid = crate::row_id::RowId::new("acme", "OnePassword.ItemUsage", "u1").into_string();
+    let of_uuid = crate::row_id::RowIds::new("acme", "OnePassword.ItemUsage").of(b"u1").as_str().to_owned();
     let uuid = "{name: uuid, type: string}";
     assert_eq!(row_id(uuid, r#"{"uuid":"u1"}"#), Ok(of_uuid.clone()));
     assert_eq!(row_id(uuid, "{}"), Err("$.uuid required".into()));
@@ -244,10 +244,10 @@ fn a_row_id_follows_from_uuid_wherever_it_comes_from_or_from_the_whole_event() {
     assert_eq!(row_id(split, r#"{"id":"x/u1"}"#), Ok(of_uuid.clone()));
     // Not declared: the event's compact bytes, whatever it calls uuid.
     let other = "{name: a, type: int}";
-    let of_event = crate::row_id::RowId::of_event("acme", "OnePassword.ItemUsage", br#"{"uuid":"u1","a":[1,2]}"#);
+    let of_event = crate::row_id::RowIds::new("acme", "OnePassword.ItemUsage").of(br#"{"uuid":"u1","a":[1,2]}"#);
     assert_eq!(
         row_id("{name: b, type: int}", "{\"uuid\" : \"u1\", \"a\" : 0, \"a\": [1, 2] }"),
-        Ok(of_event.into_string())
+        Ok(of_event.as_str().to_owned())
     );
     assert_ne!(row_id(other, r#"{"a":1}"#), row_id(other, r#"{"a":2}"#));
     assert_ne!(row_id(other, r#"{"uuid":"u1"}"#), Ok(of_uuid));

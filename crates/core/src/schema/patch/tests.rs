@@ -80,7 +80,7 @@ fn a_patched_schema_drifts_no_more() {
         assert_eq!(patch.left, Vec::<String>::new());
         let after = book(&patch.text, &EVENTS);
         assert!(after.is_empty(), "{after:?}\n{}", patch.text);
-        assert_eq!(super::patch(&patch.text, &Book::default()).unwrap().hunks, []);
+        assert_eq!(super::patch(&patch.text, &Book::<Timestamp>::default()).unwrap().hunks, []);
     }
 }
 

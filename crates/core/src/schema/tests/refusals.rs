@@ -174,7 +174,7 @@ fn definitions() {
 #[test]
 fn files() {
     check_files(&[
-        ("", &[": a schema is a mapping"]),
+        ("", &[": holds nothing"]),
         ("- a", &[":1: a schema is a mapping"]),
         ("schema: A.B\nfields: [{name: a, type: string}]\n---\nb: 1\n", &[":4: more than one document"]),
         (

@@ -1,0 +1,88 @@
+//! `latchkey alerts`: what is wrong, what was, and who looks after it.
+//!
+//! Over NATS directly, as the alerters do: an acknowledgement and a silence are messages of ALERTS, published onto the last one, so
+//! they meet whatever an alerter writes at the same moment.
+
+mod answer;
+mod read;
+
+use std::{io::Write as _, process::ExitCode, str::FromStr};
+
+use clap::{Args, Subcommand};
+use latchkey_contracts::{About, Chain, Object};
+use latchkey_core::alert::Kind;
+use latchkey_runtime::{Exit, Failure};
+
+/// What `latchkey alerts` takes.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Says what is raised, and what is silenced.
+    List(read::ListArguments),
+    /// Says what was raised and resolved, and when.
+    History(read::HistoryArguments),
+    /// Takes an alert on: nobody is reminded of it until it is resolved or gets worse.
+    Ack(answer::AckArguments),
+    /// Keeps people from being told of alerts for a while.
+    Silence(answer::SilenceArguments),
+}
+
+/// What an alert is about, as people write it: `all`, `acme`, `acme/item_usages`, `normalizer`.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Whom(pub(super) About);
+
+impl FromStr for Whom {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let about = match text.split_once('/') {
+            _ if text == "all" => About::Line,
+            Some((source, feed)) => About::Chain(Chain {
+                source: source.parse().map_err(|error| format!("{error}"))?,
+                feed: feed.parse().map_err(|error| format!("{error}"))?,
+            }),
+            // A source or a part of the line: their subjects are the same.
+            None => text.parse().map_or_else(|_| About::Object(Object::named(text)), About::Source),
+        };
+        Ok(Self(about))
+    }
+}
+
+/// A kind, by its word or its code.
+pub(super) fn kind(text: &str) -> Result<Kind, String> {
+    let by_code = Kind::ALL.into_iter().find(|kind| kind.code().eq_ignore_ascii_case(text));
+    Kind::of_word(text).or(by_code).ok_or_else(|| {
+        let words: Vec<_> = Kind::ALL.into_iter().map(Kind::as_str).collect();
+        format!("use one of {}", words.join(", "))
+    })
+}
+
+pub(crate) fn run(arguments: Arguments) -> ExitCode {
+    let outcome = match arguments.command {
+        Command::List(arguments) => wait(read::list(&arguments)),
+        Command::History(arguments) => wait(read::history(&arguments)),
+        Command::Ack(arguments) => wait(answer::ack(&arguments)),
+        Command::Silence(arguments) => wait(answer::silence(&arguments)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Standard error may be closed; the exit code says it too.
+            let _ = writeln!(std::io::stderr(), "latchkey: {error:#}");
+            let failure = error.downcast_ref::<Failure>();
+            if matches!(failure, Some(Failure::Configuration(_))) { Exit::Configuration } else { Exit::Internal }.into()
+        }
+    }
+}
+
+fn wait(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,423 @@
+//! What an alerter knows, and what follows from it.
+//!
+//! The one place where windows, looks and transitions come together: every chain's newest window, every reader's looks, and the last
+//! transition of each alert, as the stream has it. It decides and does nothing else: [`Board::sweep`] and [`Board::settle`] name the
+//! steps to take, the caller takes them and reports back. What is known of an alert may be out of date, since other alerters write as
+//! well: the expected sequence catches that.
+
+mod find;
+mod policies;
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::{SignedDuration, Timestamp};
+use latchkey_contracts::{About, Chain, Feed, SourceId, alert::Alert};
+
+use self::find::Found;
+pub use self::policies::{Policies, SourcePolicies};
+use super::{Circumstances, Finding, Kind, chain, is_raised, lifecycle, line, silence};
+use crate::{
+    lookup::Staleness,
+    verdict::{
+        self, ChainWindow, Habit, Judgement, Outcome, Policy, Poll,
+        lag::{Look, Patience, Window},
+        outage::{Stage, Tally},
+        rejections::{Batch, Hour},
+        risk::risk,
+    },
+};
+
+/// The most chains that are watched: what the shared list of polling duties can hold.
+pub const MAX_CHAINS: usize = 100_000;
+
+/// What an alerter knows.
+pub struct Board {
+    policies: Policies,
+    remind_every: Option<SignedDuration>,
+    patience: Patience,
+    watched_since: Timestamp,
+    chains: BTreeMap<Chain, Entry>,
+    /// What of chains is refused; of those of which something is.
+    refused: BTreeMap<Chain, Hour>,
+    readers: BTreeMap<String, Reader>,
+    streams: BTreeMap<&'static str, (u64, u64)>,
+    tables: Option<Vec<(String, Staleness)>>,
+    destinations: BTreeMap<String, Waiting>,
+    alerts: HashMap<(Kind, About), Slot>,
+    silences: HashMap<About, Known>,
+    /// Common causes, as of the last sweep.
+    refusals: Stage,
+    deaths: Stage,
+}
+
+struct Entry {
+    window: ChainWindow,
+    /// What is learned of the feed; nothing if its policy has a fixed threshold.
+    habit: Option<Box<Habit>>,
+    /// Whether some alert of the chain was ever raised: of all others, only alarms need looking after.
+    has_alerts: bool,
+}
+
+struct Reader {
+    stream: &'static str,
+    is_sink: bool,
+    window: Window,
+}
+
+/// What a look at streams and tables has seen.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// Readers that were looked at.
+    pub readers: Vec<Seen>,
+    /// Bytes that streams hold and may hold, of those that refuse what is too much.
+    pub streams: Vec<(&'static str, (u64, u64))>,
+    /// Tables that somebody should refresh; `None` if they were not looked at.
+    pub tables: Option<Vec<(String, Staleness)>>,
+    /// Destinations that were looked at, by their names.
+    pub destinations: Vec<(String, Waiting)>,
+}
+
+/// What a destination has not taken yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// When the oldest notification of it was stored; `None` if it has them all.
+    pub since: Option<Timestamp>,
+    /// When this was seen.
+    pub at: Timestamp,
+}
+
+/// One reader.
+#[derive(Debug)]
+pub struct Seen {
+    /// The consumer's or the sink's name.
+    pub name: String,
+    /// The stream's.
+    pub stream: &'static str,
+    /// Whether it is a sink.
+    pub is_sink: bool,
+    /// What was seen.
+    pub look: Look,
+}
+
+/// One alert.
+#[derive(Default)]
+struct Slot {
+    known: Known,
+    /// What is known may be wrong: read it before anything is written.
+    doubtful: bool,
+    clear_since: Option<Timestamp>,
+}
+
+/// The last transition of an alert.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Sequence in ALERTS; 0 if there is none.
+    pub sequence: u64,
+    /// The transition; `None` if there is none or it cannot be read.
+    pub last: Option<Alert>,
+}
+
+/// One thing to do for an alert.
+#[derive(Debug, PartialEq)]
+pub enum Step {
+    /// Read its last transition.
+    Read {
+        /// Its kind.
+        kind: Kind,
+        /// What it is about.
+        about: About,
+    },
+    /// Publish this one onto it.
+    Publish {
+        /// Its kind.
+        kind: Kind,
+        /// What it is about.
+        about: About,
+        /// The transition.
+        alert: Box<Alert>,
+        /// The sequence it follows.
+        expected: u64,
+    },
+}
+
+/// What a sweep has seen, for metrics.
+#[derive(Debug, Default)]
+pub struct Sight {
+    /// Chains with their verdicts.
+    pub polls: Vec<(Chain, &'static str)>,
+    /// The least time left for a source.
+    pub ends: BTreeMap<SourceId, Timestamp>,
+    /// The worst difference between a fetcher's clock and 1Password's.
+    pub skew: Option<SignedDuration>,
+}
+
+impl Board {
+    /// A board without chains, watching from `now` on.
+    #[must_use]
+    pub fn new(policies: Policies, remind_every: Option<SignedDuration>, patience: Patience, now: Timestamp) -> Self {
+        Self {
+            policies,
+            remind_every,
+            patience,
+            watched_since: now,
+            chains: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            readers: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            tables: None,
+            destinations: BTreeMap::new(),
+            alerts: HashMap::new(),
+            silences: HashMap::new(),
+            refusals: Stage::None,
+            deaths: Stage::None,
+        }
+    }
+
+    /// There was a gap in watching: what looks overdue may be only unseen.
+    pub fn watch_anew(&mut self, now: Timestamp) {
+        self.watched_since = now;
+    }
+
+    /// Takes in a chain's newest window; with the last word of one that was removed, forgets it. `false` if there is no room for another chain.
+    pub fn observe(&mut self, window: ChainWindow) -> bool {
+        if window.outcome == Outcome::Removed {
+            self.chains.remove(&window.chain);
+            self.refused.remove(&window.chain);
+        } else if let Some(entry) = self.chains.get_mut(&window.chain) {
+            entry.learn(&window, self.policies.of_chain(&window.chain));
+            let arrived = window.last_arrival_at > entry.window.last_arrival_at;
+            entry.window = window;
+            if arrived {
+                let chain = entry.window.chain.clone();
+                self.tell_siblings(&chain);
+            }
+        } else if self.chains.len() < MAX_CHAINS {
+            let chain = window.chain.clone();
+            let has_alerts =
+                chain::KINDS.iter().any(|kind| self.alerts.contains_key(&(*kind, About::Chain(chain.clone()))));
+            let habit = self.policies.of_chain(&chain).habits().map(|_| Box::default());
+            let mut entry = Entry { window: window.clone(), habit, has_alerts };
+            entry.learn(&window, self.policies.of_chain(&chain));
+            self.chains.insert(chain, entry);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// Takes in what validation refused of a chain.
+    pub fn refuse(&mut self, chain: &Chain, batch: &Batch) {
+        if self.refused.len() < MAX_CHAINS || self.refused.contains_key(chain) {
+            // Of a chain that is not known yet, nothing counts as having arrived but what was refused.
+            let events_total = self.chains.get(chain).map_or(u64::MAX, |entry| entry.window.events_total);
+            self.refused.entry(chain.clone()).or_default().add(batch, events_total);
+        }
+    }
+
+    /// Takes in a look at streams and their readers.
+    pub fn survey(&mut self, survey: Survey) {
+        for seen in survey.readers {
+            let (stream, is_sink) = (seen.stream, seen.is_sink);
+            let reader = self.readers.entry(seen.name);
+            let reader = reader.or_insert_with(|| Reader { stream, is_sink, window: Window::default() });
+            reader.window.add(seen.look);
+        }
+        self.streams.extend(survey.streams);
+        self.destinations.extend(survey.destinations);
+        self.tables = survey.tables.or(self.tables.take());
+    }
+
+    /// A transition has been seen, read or written. What was seen never takes the place of something newer.
+    pub fn learn(&mut self, kind: Kind, about: &About, known: Known) {
+        if let About::Chain(chain) = about
+            && let Some(entry) = self.chains.get_mut(chain)
+        {
+            entry.has_alerts = true;
+        }
+        let slot = self.alerts.entry((kind, about.clone())).or_default();
+        if slot.doubtful || known.sequence >= slot.known.sequence {
+            slot.known = known;
+            slot.doubtful = false;
+        }
+    }
+
+    /// A silence has begun or ended.
+    pub fn learn_silence(&mut self, about: About, known: Known) {
+        let silence = self.silences.entry(about).or_default();
+        if known.sequence >= silence.sequence {
+            *silence = known;
+        }
+    }
+
+    /// What is known of an alert may be wrong.
+    pub fn doubt(&mut self, kind: Kind, about: &About) {
+        self.alerts.entry((kind, about.clone())).or_default().doubtful = true;
+    }
+
+    /// What is said of a chain; `None` for one that was never observed.
+    #[must_use]
+    pub fn judge(&self, chain: &Chain, now: Timestamp) -> Option<Judgement> {
+        self.chains.get(chain).map(|entry| self.judge_entry(entry, now))
+    }
+
+    /// What follows for a chain of which something new is known. What others may have in common with it waits for the next sweep.
+    #[must_use]
+    pub fn settle(&mut self, chain: &Chain, now: Timestamp) -> Vec<Step> {
+        let mut found = Vec::new();
+        let judged =
+            self.feeds_of(&chain.source).map(|entry| (entry, self.judge_entry(entry, now))).collect::<Vec<_>>();
+        self.find_source(&judged, now, &mut found);
+        found.retain(|found| match &found.about {
+            About::Chain(other) => other == chain && !found.may_be_shared(),
+            _ => true,
+        });
+        self.steps(found, now)
+    }
+
+    /// What follows from everything.
+    #[must_use]
+    pub fn sweep(&mut self, now: Timestamp) -> (Vec<Step>, Sight) {
+        self.refused.retain(|_, hour| {
+            hour.forget(now);
+            !hour.is_empty()
+        });
+        let mut tally = Tally::default();
+        let mut sight = Sight::default();
+        let mut judged = Vec::with_capacity(self.chains.len());
+        for (chain, entry) in &self.chains {
+            let judgement = self.judge_entry(entry, now);
+            tally.add(&entry.window, &judgement.poll, now);
+            sight.polls.push((chain.clone(), judgement.poll.as_str()));
+            sight.note(&entry.window, &judgement.poll, now);
+            judged.push((entry, judgement));
+        }
+        let refusals = tally.refusals(self.is_raised(Kind::Outage));
+        let deaths = tally.deaths(self.is_raised(Kind::PollingStopped));
+        let mut found = vec![
+            Found::line(Kind::Outage, line::outage(&refusals)),
+            Found::line(Kind::PollingStopped, line::polling_stopped(&deaths)),
+            Found::line(Kind::ClockSkew, line::clock_skew(sight.skew, now)),
+        ];
+        let stages = (refusals.stage, deaths.stage);
+        for feeds in judged.chunk_by(|(one, _), (other, _)| one.window.chain.source == other.window.chain.source) {
+            self.find_source_with(stages, feeds, now, &mut found);
+        }
+        (self.refusals, self.deaths) = {
+            drop(judged);
+            stages
+        };
+        self.find_parts(now, &mut found);
+        self.find_others(&mut found);
+        (self.steps(found, now), sight)
+    }
+
+    fn judge_entry(&self, entry: &Entry, now: Timestamp) -> Judgement {
+        let policy = self.policies.of_chain(&entry.window.chain);
+        verdict::judge(&entry.window, entry.habit.as_deref(), self.watched_since, now, policy)
+    }
+
+    fn feeds_of<'a>(&'a self, source: &'a SourceId) -> impl Iterator<Item = &'a Entry> {
+        let first = Chain { source: source.clone(), feed: Feed::ALL[0] };
+        self.chains.range(first..).map(|(_, entry)| entry).take_while(move |entry| entry.window.chain.source == *source)
+    }
+
+    fn tell_siblings(&mut self, chain: &Chain) {
+        for feed in Feed::ALL.into_iter().filter(|feed| *feed != chain.feed) {
+            let sibling = self.chains.get_mut(&Chain { source: chain.source.clone(), feed });
+            if let Some(habit) = sibling.and_then(|entry| entry.habit.as_mut()) {
+                habit.sibling_arrived();
+            }
+        }
+    }
+
+    fn find_source(&self, feeds: &[(&Entry, Judgement)], now: Timestamp, found: &mut Vec<Found>) {
+        self.find_source_with((self.refusals, self.deaths), feeds, now, found);
+    }
+
+    fn steps(&mut self, found: Vec<Found>, now: Timestamp) -> Vec<Step> {
+        found.into_iter().filter_map(|found| self.step(found, now)).collect()
+    }
+
+    /// Nothing is read for an alert that was never raised: the watcher has seen all there are.
+    fn step(&mut self, found: Found, now: Timestamp) -> Option<Step> {
+        let Found { kind, about, label, finding } = found;
+        let key = (kind, about);
+        if !self.alerts.contains_key(&key) && !matches!(finding, Finding::Alarm(_)) {
+            return None;
+        }
+        let muted = self.is_muted(kind, &key.1, now);
+        let slot = self.alerts.entry(key.clone()).or_default();
+        slot.clear_since = match finding {
+            Finding::Clear => slot.clear_since.or(Some(now)),
+            Finding::Alarm(_) | Finding::Unsure => None,
+        };
+        let around = Circumstances {
+            about: &key.1,
+            label: &label,
+            muted,
+            clear_since: slot.clear_since,
+            remind_every: self.remind_every,
+            now,
+        };
+        let next = lifecycle::next(slot.known.last.as_ref(), kind, &finding, &around);
+        let (doubtful, expected) = (slot.doubtful, slot.known.sequence);
+        let about = key.1;
+        match next {
+            _ if doubtful => Some(Step::Read { kind, about }),
+            Some(alert) => Some(Step::Publish { kind, about, alert: Box::new(alert), expected }),
+            None => None,
+        }
+    }
+
+    fn is_muted(&self, kind: Kind, about: &About, now: Timestamp) -> bool {
+        let mut silences = self.silences.values().filter_map(|known| known.last.as_ref());
+        silences.any(|last| silence::covers(last, kind, about, now)) || self.policies.in_maintenance(about, now)
+    }
+
+    fn is_raised(&self, kind: Kind) -> bool {
+        let slot = self.alerts.get(&(kind, About::Line));
+        slot.and_then(|slot| slot.known.last.as_ref()).is_some_and(is_raised)
+    }
+
+    fn is_known(&self, kind: Kind, about: impl FnOnce() -> About) -> bool {
+        !self.alerts.is_empty() && self.alerts.contains_key(&(kind, about()))
+    }
+
+    /// Readers with what they have before them.
+    pub fn readers(&self) -> impl Iterator<Item = (&str, &'static str, u64, SignedDuration)> {
+        self.readers.iter().filter_map(|(name, reader)| {
+            reader.window.newest().map(|look| (name.as_str(), reader.stream, look.lag(), look.age()))
+        })
+    }
+
+    /// Streams with the bytes they hold and may hold.
+    pub fn streams(&self) -> impl Iterator<Item = (&'static str, u64, u64)> {
+        self.streams.iter().map(|(stream, (bytes, max))| (*stream, *bytes, *max))
+    }
+}
+
+impl Entry {
+    fn learn(&mut self, window: &ChainWindow, policy: &Policy) {
+        if let (Some(habit), Some((calendar, time_zone))) = (&mut self.habit, policy.habits()) {
+            habit.observe(window, calendar, time_zone);
+        }
+    }
+}
+
+impl Sight {
+    fn note(&mut self, window: &ChainWindow, poll: &Poll, now: Timestamp) {
+        if let Some(risk) = risk(window, now) {
+            let end = self.ends.entry(window.chain.source.clone()).or_insert(risk.at);
+            *end = risk.at.min(*end);
+        }
+        // What a dead chain's fetcher once had for a clock proves nothing.
+        let skew = window.clock_skew.filter(|_| poll.is_answered());
+        let size = |skew: Option<SignedDuration>| skew.map(SignedDuration::unsigned_abs);
+        if size(skew) > size(self.skew) {
+            self.skew = skew;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! What is found of everything on the board.
+//!
+//! Of chains, only what is an alarm and what may have to end is handed on: of thirty thousand, most have nothing to say.
+
+use std::collections::HashSet;
+
+use jiff::{SignedDuration, Timestamp};
+use latchkey_contracts::{About, Object};
+
+use super::{Board, Entry};
+use crate::{
+    alert::{
+        Finding, Kind,
+        chain::{self, Shared},
+        destination, is_raised, reader,
+    },
+    verdict::{
+        ChainWindow, DropOff, Judgement,
+        outage::{self, Stage},
+        rejections::Refused,
+        source_drop_off,
+    },
+};
+
+/// How long a new watcher takes at most to read what was refused before its time.
+const REFUSALS_ARRIVE_WITHIN: SignedDuration = SignedDuration::from_mins(2);
+
+impl Board {
+    /// Findings about a source and its feeds: all that are alarms, and others where an alert may have to end.
+    pub(super) fn find_source_with(
+        &self,
+        (refusals, deaths): (Stage, Stage),
+        feeds: &[(&Entry, Judgement)],
+        now: Timestamp,
+        found: &mut Vec<Found>,
+    ) {
+        let Some((first, _)) = feeds.first() else { return };
+        let (source, label) = (&first.window.chain.source, &first.window.source_label);
+        let polls = feeds.iter().map(|(entry, judgement)| (&entry.window, entry.habit.as_deref(), &judgement.poll));
+        let whole = source_drop_off(polls, now, &self.policies.of_source(source).whole);
+        // A source with one feed is that feed.
+        let silence = feeds.len() > 1 && whole.is_alarm();
+        let finding = chain::find_source(label, if feeds.len() > 1 { whole } else { DropOff::Ok });
+        if matches!(finding, Finding::Alarm(_)) || self.is_known(Kind::SourceDropOff, || About::Source(source.clone()))
+        {
+            let about = About::Source(source.clone());
+            found.push(Found { kind: Kind::SourceDropOff, about, label: label.clone(), finding });
+        }
+        let shared = Shared { refusals, deaths, silence };
+        for (entry, judgement) in feeds {
+            for kind in chain::KINDS {
+                let finding = chain::find(kind, &entry.window, judgement, shared, now);
+                if entry.has_alerts || matches!(finding, Finding::Alarm(_)) {
+                    let (about, label) = (About::Chain(entry.window.chain.clone()), label.clone());
+                    found.push(Found { kind, about, label, finding });
+                }
+            }
+            found.extend(self.find_rejections(entry, now));
+        }
+    }
+
+    fn find_rejections(&self, entry: &Entry, now: Timestamp) -> Option<Found> {
+        let ChainWindow { chain, source_label, events_total, .. } = &entry.window;
+        let refused = self.refused.get(chain).map_or(Refused::None, |hour| hour.judge(*events_total, now));
+        let finding = match chain::find_rejections(&entry.window, &refused) {
+            // The last hour's refusals may not have been read yet.
+            Finding::Clear if now.duration_since(self.watched_since) < REFUSALS_ARRIVE_WITHIN => Finding::Unsure,
+            finding => finding,
+        };
+        let about = About::Chain(chain.clone());
+        let asked = entry.has_alerts || matches!(finding, Finding::Alarm(_));
+        asked.then(|| Found { kind: Kind::Rejections, about, label: source_label.clone(), finding })
+    }
+
+    /// Findings about streams, their readers, lookup tables and destinations.
+    pub(super) fn find_parts(&self, now: Timestamp, found: &mut Vec<Found>) {
+        for (name, entry) in &self.readers {
+            // What the looks say is true as of the newest one, whatever has kept later ones from being taken.
+            let Some(at) = entry.window.newest().map(|look| look.at) else { continue };
+            let who = reader::Reader { name, stream: entry.stream, is_sink: entry.is_sink };
+            for kind in reader::KINDS {
+                found.push(Found::object(kind, name, reader::find(kind, who, &entry.window, self.patience, at)));
+            }
+        }
+        for (stream, (bytes, max_bytes)) in &self.streams {
+            found.push(Found::object(Kind::StreamFilling, stream, reader::filling(stream, *bytes, *max_bytes, now)));
+        }
+        for (table, staleness) in self.tables.iter().flatten() {
+            found.push(Found::object(Kind::LookupStale, table, reader::stale(table, *staleness, now)));
+        }
+        for (name, waiting) in &self.destinations {
+            let (watched_since, patience) = (self.watched_since, self.patience.stands_still);
+            let finding = destination::failing(name, waiting.since, watched_since, patience, waiting.at);
+            found.push(Found::object(Kind::DestinationFailing, name, finding));
+        }
+    }
+}
+
+impl Board {
+    /// Alerts that are raised and that nothing was found about: others look after their condition, or there is nothing left to look
+    /// at. People are reminded of them like of any other.
+    pub(super) fn find_others(&self, found: &mut Vec<Found>) {
+        let seen: HashSet<_> = found.iter().map(|found| (found.kind, found.about.clone())).collect();
+        let raised = self
+            .alerts
+            .iter()
+            .filter_map(|(key, slot)| Some((key, slot.known.last.as_ref().filter(|last| is_raised(last))?)));
+        let others = raised.filter(|(key, _)| !seen.contains(key)).map(|((kind, about), last)| Found {
+            kind: *kind,
+            about: about.clone(),
+            label: last.source_label.clone(),
+            finding: if self.is_gone(*kind, about) { Finding::Clear } else { Finding::Unsure },
+        });
+        found.extend(others);
+    }
+
+    /// Whether the alert is about a chain or a source that is not there any more: nothing can be wrong with it.
+    fn is_gone(&self, kind: Kind, about: &About) -> bool {
+        match about {
+            About::Chain(chain) if kind == Kind::Rejections || chain::KINDS.contains(&kind) => {
+                !self.chains.contains_key(chain)
+            }
+            About::Source(source) if kind == Kind::SourceDropOff => self.feeds_of(source).next().is_none(),
+            _ => false,
+        }
+    }
+}
+
+/// A finding, and whom it is about.
+pub(super) struct Found {
+    pub(super) kind: Kind,
+    pub(super) about: About,
+    pub(super) label: String,
+    pub(super) finding: Finding,
+}
+
+impl Found {
+    /// Whether it is an alarm whose cause may not be the chain's own.
+    pub(super) fn may_be_shared(&self) -> bool {
+        let Finding::Alarm(alarm) = &self.finding else { return false };
+        match self.kind {
+            Kind::PollDead => true,
+            Kind::PollRefused => outage::is_common(&alarm.reason),
+            _ => false,
+        }
+    }
+
+    pub(super) fn line(kind: Kind, finding: Finding) -> Self {
+        Self { kind, about: About::Line, label: String::new(), finding }
+    }
+
+    pub(super) fn object(kind: Kind, name: &str, finding: Finding) -> Self {
+        Self { kind, about: About::Object(Object::named(name)), label: name.into(), finding }
+    }
+}

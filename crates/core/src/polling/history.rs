@@ -1,0 +1,164 @@
+//! What is known of a chain's past.
+//!
+//! Everything here lives in the chain's checkpoint; what a page adds to it stands in the page too, so that a page whose checkpoint was
+//! never written counts all the same.
+
+use jiff::{SignedDuration, Timestamp};
+use latchkey_contracts::checkpoint::{self, Checkpoint, outcome::Kind};
+
+use super::{Fetched, LastPage, Outcome};
+use crate::instant;
+
+/// What is known of a chain's past.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// The first turn's end.
+    pub first_polled_at: Option<Timestamp>,
+    /// The newest answer that was a page.
+    pub last_success_at: Option<Timestamp>,
+    /// When a page last brought a new event.
+    pub last_arrival_at: Option<Timestamp>,
+    /// Turns since the last that stored a page or reached the feed's end.
+    pub consecutive_failures: u32,
+    /// New events stored in all.
+    pub events_total: u64,
+    /// Event time of the newest event stored. Events that claim to be from the future do not count.
+    pub newest_event_at: Option<Timestamp>,
+    /// When the chain last stood at the feed's end: whatever had arrived by then is stored.
+    pub caught_up_at: Option<Timestamp>,
+    /// How often the chain was read again from a point in time.
+    pub recoveries: u32,
+    /// The newest of these recoveries.
+    pub last_recovery: Option<Recovery>,
+    /// Turns in a row in which the API refused the cursor.
+    pub cursor_refusals: u32,
+    /// Why there is no answer, if every turn since some time has ended alike.
+    pub refusal: Option<Refusal>,
+}
+
+/// A chain was read again from a point in time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovery {
+    /// When.
+    pub at: Timestamp,
+    /// From which event time on.
+    pub from: Timestamp,
+    /// A stable word.
+    pub reason: String,
+}
+
+/// A series of turns that ended with the same word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The word.
+    pub reason: String,
+    /// When the first of them ended.
+    pub since: Timestamp,
+}
+
+impl History {
+    pub(super) fn answered(&mut self, now: Timestamp) {
+        self.last_success_at = Some(now);
+    }
+
+    /// An answer alone ends no series of failures: a page that cannot be stored would be asked for again and again without a pause.
+    pub(super) fn progressed(&mut self) {
+        self.consecutive_failures = 0;
+    }
+
+    pub(super) fn stored(&mut self, page: &Fetched, now: Timestamp) {
+        self.events_total += u64::from(page.new_items);
+        self.newest_event_at = self.newest_event_at.max(page.newest_event_at);
+        if page.new_items > 0 {
+            self.last_arrival_at = Some(now);
+        }
+    }
+
+    pub(super) fn recovered(&mut self, recovery: Recovery) {
+        self.recoveries = self.recoveries.saturating_add(1);
+        self.last_recovery = Some(recovery);
+    }
+
+    /// How long every turn has ended with this word.
+    pub(super) fn refused_for(&self, reason: &str, now: Timestamp) -> SignedDuration {
+        let refusal = self.refusal.as_ref().filter(|refusal| refusal.reason == reason);
+        refusal.map_or(SignedDuration::ZERO, |refusal| now.duration_since(refusal.since))
+    }
+
+    pub(super) fn failed(&mut self) {
+        self.consecutive_failures = self.consecutive_failures.saturating_add(1);
+    }
+
+    pub(super) fn polled(&mut self, outcome: &Outcome, now: Timestamp) {
+        self.first_polled_at.get_or_insert(now);
+        let before = self.refusal.take();
+        self.refusal = outcome.reason().map(|reason| match before {
+            Some(refusal) if refusal.reason == reason => refusal,
+            _ => Refusal { reason: reason.into(), since: now },
+        });
+    }
+
+    /// Catches up with a page that was stored after the checkpoint this history came from.
+    pub(super) fn with_page(mut self, page: &LastPage) -> Self {
+        self.last_success_at = self.last_success_at.max(Some(page.fetched_at));
+        self.events_total = page.events_total;
+        if page.has_news {
+            self.last_arrival_at = self.last_arrival_at.max(Some(page.fetched_at));
+        }
+        self.newest_event_at = self.newest_event_at.max(page.newest_event_at);
+        // The refusals were of an older cursor.
+        self.cursor_refusals = 0;
+        if page.recoveries > self.recoveries {
+            self.recoveries = page.recoveries;
+            // Why is known to the turn that died before its checkpoint; that it happened must not be forgotten.
+            let from = page.recovering_from.unwrap_or(page.fetched_at);
+            self.last_recovery = Some(Recovery { at: page.fetched_at, from, reason: "unknown".into() });
+        }
+        self
+    }
+
+    pub(super) fn write(&self, checkpoint: &mut Checkpoint) {
+        checkpoint.first_polled_at_unix_nano = instant::optional_to_unix_nano(self.first_polled_at);
+        checkpoint.last_success_at_unix_nano = instant::optional_to_unix_nano(self.last_success_at);
+        checkpoint.last_arrival_at_unix_nano = instant::optional_to_unix_nano(self.last_arrival_at);
+        checkpoint.consecutive_failures = self.consecutive_failures;
+        checkpoint.events_total = self.events_total;
+        checkpoint.cursor_time_unix_nano = instant::optional_to_unix_nano(self.newest_event_at);
+        checkpoint.caught_up_at_unix_nano = instant::optional_to_unix_nano(self.caught_up_at);
+        checkpoint.recoveries = self.recoveries;
+        checkpoint.last_recovery = self.last_recovery.as_ref().map(|recovery| checkpoint::Recovery {
+            at_unix_nano: instant::to_unix_nano(recovery.at),
+            from_unix_nano: instant::to_unix_nano(recovery.from),
+            reason: recovery.reason.clone(),
+        });
+        checkpoint.cursor_refusals = self.cursor_refusals;
+        checkpoint.refused_since_unix_nano =
+            instant::optional_to_unix_nano(self.refusal.as_ref().map(|refusal| refusal.since));
+    }
+
+    pub(super) fn read(checkpoint: &Checkpoint) -> Self {
+        Self {
+            first_polled_at: instant::optional_from_unix_nano(checkpoint.first_polled_at_unix_nano),
+            last_success_at: instant::optional_from_unix_nano(checkpoint.last_success_at_unix_nano),
+            last_arrival_at: instant::optional_from_unix_nano(checkpoint.last_arrival_at_unix_nano),
+            consecutive_failures: checkpoint.consecutive_failures,
+            events_total: checkpoint.events_total,
+            newest_event_at: instant::optional_from_unix_nano(checkpoint.cursor_time_unix_nano),
+            caught_up_at: instant::optional_from_unix_nano(checkpoint.caught_up_at_unix_nano),
+            recoveries: checkpoint.recoveries,
+            last_recovery: checkpoint.last_recovery.as_ref().map(|recovery| Recovery {
+                at: instant::from_unix_nano(recovery.at_unix_nano),
+                from: instant::from_unix_nano(recovery.from_unix_nano),
+                reason: recovery.reason.clone(),
+            }),
+            cursor_refusals: checkpoint.cursor_refusals,
+            refusal: refusal(checkpoint),
+        }
+    }
+}
+
+fn refusal(checkpoint: &Checkpoint) -> Option<Refusal> {
+    let outcome = checkpoint.outcome.as_ref().filter(|outcome| matches!(outcome.kind(), Kind::Refused | Kind::Off))?;
+    let since = instant::optional_from_unix_nano(checkpoint.refused_since_unix_nano)?;
+    Some(Refusal { reason: outcome.reason.clone(), since })
+}

@@ -1,0 +1,97 @@
+//! Reading the past again: scheduled audits, backfills and comparisons, a turn at a time.
+//!
+//! All three are one thing. A window of event time is read from the API span by span; each page is judged against what the chain's stored
+//! pages hold of that span; what is missing is published as a page of the chain, onto the sequence up to which the pages were looked
+//! through. Where that stands is in stream REREADS after every page, so whoever takes the task next goes on there; what was published and
+//! not yet noted is found among the stored pages.
+//!
+//! Polling comes first: a reading begins when the chain has once been at its feed's end, takes its requests from what the budget leaves,
+//! and few are at work at once.
+
+mod reader;
+mod repair;
+mod state;
+mod stored;
+
+use std::time::Duration;
+
+use latchkey_contracts::task::{Task, task::Kind};
+use latchkey_core::{
+    audit::{Schedule, Span},
+    budget::Work,
+    instant,
+};
+use tokio::sync::Semaphore;
+
+pub(crate) use self::reader::Reader;
+
+/// Readings at once in this process: each may remember [`latchkey_core::audit::MAX_KNOWN`] events.
+const AT_ONCE: usize = 2;
+
+/// When a reading that finds no place is offered again.
+pub(crate) const NO_PLACE_PAUSE: Duration = Duration::from_secs(3);
+
+/// What all readings of a process share.
+pub(crate) struct Audits {
+    /// `None`: nothing is audited unless somebody asks.
+    pub(crate) schedule: Option<Schedule>,
+    pub(crate) places: Semaphore,
+}
+
+impl Audits {
+    pub(crate) fn new(schedule: Option<Schedule>) -> Self {
+        Self { schedule, places: Semaphore::new(AT_ONCE) }
+    }
+}
+
+/// What a task asks for.
+#[derive(Clone, Debug)]
+pub(crate) enum Order {
+    /// Whatever window is due.
+    Audit(Schedule),
+    /// This window, under this name; delivered or only compared.
+    Window { id: String, window: Span, compare_only: bool },
+}
+
+/// What becomes of the task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    /// It comes again.
+    Again(Duration),
+    /// It is done for ever.
+    Done,
+}
+
+impl Order {
+    /// `None` for a poll.
+    pub(crate) fn of(task: &Task, schedule: Option<Schedule>) -> Option<Self> {
+        let window =
+            Span { from: instant::from_unix_nano(task.from_unix_nano), to: instant::from_unix_nano(task.to_unix_nano) };
+        match task.kind() {
+            Kind::Audit => Some(Self::Audit(schedule?)),
+            Kind::Backfill => Some(Self::Window { id: task.id.clone(), window, compare_only: false }),
+            Kind::Compare => Some(Self::Window { id: task.id.clone(), window, compare_only: true }),
+            Kind::Poll | Kind::Unspecified => None,
+        }
+    }
+
+    /// Its word in subjects.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Audit(_) => "audit",
+            Self::Window { compare_only: false, .. } => "backfill",
+            Self::Window { compare_only: true, .. } => "compare",
+        }
+    }
+
+    fn work(&self) -> Work {
+        match self {
+            Self::Window { compare_only: false, .. } => Work::Backfill,
+            _ => Work::Audit,
+        }
+    }
+
+    fn delivers(&self) -> bool {
+        !matches!(self, Self::Window { compare_only: true, .. })
+    }
+}

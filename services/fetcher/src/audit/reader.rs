@@ -1,0 +1,289 @@
+//! One turn of reading a chain's past again.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use latchkey_bus::{Bus, Error, Publication};
+use latchkey_contracts::Chain;
+use latchkey_core::{
+    audit::{Schedule, Span},
+    cursor::Cursor,
+    instant,
+    polling::{self, History, Position},
+};
+use latchkey_events_api::{self as events_api, PageRequest};
+use latchkey_runtime::clock;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    After, Order,
+    repair::{Repair, Repaired},
+    state::State,
+    stored::Stored,
+};
+use crate::{access::Pass, budget::Budgets, metrics::Metrics, performer, source::Source};
+
+/// Pages after which a turn hands its task back, so that a long reading shares its place with others.
+const MAX_PAGES: u32 = 64;
+
+/// How long a turn goes on before it does: well within what the state's readers wait for news.
+const MAX_TURN: Duration = Duration::from_secs(45);
+
+/// Pause after a failure of the API or of the bus.
+const FAILURE_PAUSE: Duration = Duration::from_secs(30);
+
+/// Pause until a chain is looked at again that has never been at its feed's end.
+const BEHIND_PAUSE: Duration = Duration::from_secs(10);
+
+/// Everything one turn needs.
+pub(crate) struct Reader<'a> {
+    pub(crate) chain: &'a Chain,
+    pub(crate) source: &'a Source,
+    pub(crate) bus: &'a Bus,
+    pub(crate) budgets: &'a Budgets,
+    pub(crate) metrics: &'a Metrics,
+    pub(crate) order: &'a Order,
+    /// Uniform in `[0, 1)`.
+    pub(crate) random: f64,
+    pub(crate) stop: &'a CancellationToken,
+}
+
+/// Where the chain stands.
+pub(super) struct Tip {
+    pub(super) position: Position,
+    pub(super) history: History,
+}
+
+/// A turn under way.
+struct Turn {
+    pass: std::sync::Arc<Pass>,
+    limit: u32,
+    pages: u32,
+    began: Instant,
+}
+
+/// How reading a span ended.
+enum Flow {
+    SpanDone,
+    Pause(Duration, &'static str),
+}
+
+impl Reader<'_> {
+    /// Reads on, and says when to come back.
+    pub(crate) async fn turn(self) -> After {
+        match self.try_turn().await {
+            Ok(after) => after,
+            Err(error) => {
+                let (source, feed, kind) = (&self.chain.source, self.chain.feed, self.order.kind());
+                tracing::warn!(%source, %feed, kind, %error, "reading the past again is interrupted: the bus gave no answer");
+                After::Again(FAILURE_PAUSE)
+            }
+        }
+    }
+
+    async fn try_turn(&self) -> Result<After, Error> {
+        let stored = self.bus.last_reread(self.order.kind(), self.chain).await?;
+        let (sequence, message) = stored.map(|stored| (stored.sequence, stored.message)).unwrap_or_default();
+        let mut state = State { message, sequence };
+        let mut tip = self.tip().await?;
+        if let Some(after) = self.begin(&mut state, &tip).await? {
+            return Ok(after);
+        }
+        let mut turn = Turn {
+            pass: self.source.access.fresh().await,
+            limit: self.source.page_limit,
+            pages: 0,
+            began: Instant::now(),
+        };
+        loop {
+            let span = state.span(self.source.start);
+            if span.is_empty() {
+                return self.finish(state).await;
+            }
+            match self.span(&mut state, &mut tip, span, &mut turn).await? {
+                Flow::SpanDone => {}
+                Flow::Pause(pause, trouble) => {
+                    state.message.trouble = trouble.into();
+                    self.save(&mut state).await?;
+                    return Ok(After::Again(pause));
+                }
+            }
+        }
+    }
+
+    /// Opens the window that is asked for, unless it is open. `Some`: there is nothing to read at this moment.
+    async fn begin(&self, state: &mut State, tip: &Tip) -> Result<Option<After>, Error> {
+        let now = clock::now();
+        let (id, mut window) = match self.order {
+            Order::Window { id, .. } if state.message.id == *id => {
+                return Ok((!state.is_open()).then_some(After::Done));
+            }
+            Order::Window { id, window, .. } => (id.as_str(), *window),
+            Order::Audit(_) if state.is_open() => return Ok(None),
+            Order::Audit(schedule) => {
+                let before = state.due();
+                let mut due = before;
+                let window = schedule.next(&mut due, self.random, now);
+                due.write(&mut state.message);
+                let Some(mut window) = window else {
+                    if due != before {
+                        self.save(state).await?;
+                    }
+                    return Ok(Some(After::Again(schedule.wait(&due, now))));
+                };
+                window.from = window.from.max(self.source.start);
+                ("", window)
+            }
+        };
+        // What the chain has not read yet is not missing; and two readings of it could not tell what the other delivers.
+        let Some(caught_up_at) = tip.history.caught_up_at.filter(|_| tip.position.cursor.is_some()) else {
+            if let Order::Window { .. } = self.order {
+                state.begin("", window, now);
+                state.message.trouble = "not_caught_up".into();
+                self.save(state).await?;
+            }
+            return Ok(Some(After::Again(BEHIND_PAUSE)));
+        };
+        window.to = window.to.min(caught_up_at);
+        state.begin(id, window, now);
+        self.save(state).await?;
+        Ok(None)
+    }
+
+    async fn span(&self, state: &mut State, tip: &mut Tip, mut span: Span, turn: &mut Turn) -> Result<Flow, Error> {
+        let ever_stored = tip.history.events_total > 0;
+        let mut stored = Stored::gather(self.bus, tip.position.sequence, ever_stored, span, self.source.start).await?;
+        if stored.known.span() != span {
+            state.message.cursor.clear();
+            span = stored.known.span();
+        }
+        state.message.span_to_unix_nano = instant::to_unix_nano(span.to);
+        loop {
+            if self.stop.is_cancelled() || turn.pages >= MAX_PAGES || turn.began.elapsed() >= MAX_TURN {
+                return Ok(Flow::Pause(Duration::ZERO, ""));
+            }
+            if let Err(wait) = self.budgets.take(&turn.pass.account, self.order.work()).await {
+                return Ok(Flow::Pause(wait, ""));
+            }
+            let cursor: Option<Cursor> = state.message.cursor.parse().ok();
+            let request = match &cursor {
+                Some(cursor) => PageRequest::Continue { cursor: cursor.clone() },
+                None => PageRequest::Reset { limit: turn.limit, start: span.from, end: Some(span.to) },
+            };
+            let answer = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Ok(Flow::Pause(Duration::ZERO, "")),
+                answer = turn.pass.client.page(self.chain.feed, &request) => answer,
+            };
+            let response = match answer {
+                Ok(response) => response,
+                Err(events_api::Error::BadRequest) if cursor.is_some() => {
+                    state.message.cursor.clear();
+                    return Ok(Flow::Pause(FAILURE_PAUSE, "cursor_refused"));
+                }
+                Err(error) => return Ok(self.failed(&error, turn).await),
+            };
+            let view = match response.page() {
+                Ok(view) => view,
+                Err(error) => return Ok(self.failed(&error, turn).await),
+            };
+            turn.pages += 1;
+            let judged = stored.known.judge(&view.items);
+            let repair = Repair {
+                reader: self,
+                span,
+                limit: turn.limit,
+                cursor: state.message.cursor.clone(),
+                body: &response.body,
+                view: &view,
+            };
+            let judged = match repair.publish(judged, &mut stored, tip).await? {
+                Repaired::Stored(judged) => judged,
+                Repaired::Full => return Ok(Flow::Pause(FAILURE_PAUSE, "stream_full")),
+                // Smaller pages need another beginning.
+                Repaired::TooLarge if turn.limit > 1 => {
+                    turn.limit /= 2;
+                    state.message.cursor.clear();
+                    continue;
+                }
+                Repaired::TooLarge => return Ok(Flow::Pause(FAILURE_PAUSE, "page_too_large")),
+                Repaired::Contended => return Ok(Flow::Pause(FAILURE_PAUSE, "contended")),
+            };
+            let missing = judged.missing.len() as u64;
+            let found = state.found();
+            found.requests += 1;
+            found.events += judged.present + missing;
+            found.present += judged.present;
+            found.missing += missing;
+            found.unjudged += judged.unjudged;
+            found.repaired += if self.order.delivers() { missing } else { 0 };
+            if view.has_more && cursor.as_ref() == Some(&view.cursor) {
+                return Ok(Flow::Pause(FAILURE_PAUSE, "no_progress"));
+            }
+            state.message.trouble.clear();
+            if view.has_more {
+                state.message.cursor = view.cursor.as_str().into();
+            } else {
+                state.arrived_at(span.to);
+            }
+            self.save(state).await?;
+            if !view.has_more {
+                return Ok(Flow::SpanDone);
+            }
+        }
+    }
+
+    async fn failed(&self, error: &events_api::Error, turn: &Turn) -> Flow {
+        if let events_api::Error::RateLimited { retry_after } = error {
+            self.budgets.refused(&turn.pass.account, *retry_after).await;
+        }
+        Flow::Pause(error.retry_after().unwrap_or_default().max(FAILURE_PAUSE), error.reason())
+    }
+
+    async fn finish(&self, mut state: State) -> Result<After, Error> {
+        let now = clock::now();
+        state.finish(now);
+        self.save(&mut state).await?;
+        let found = *state.found();
+        self.metrics.reread_finished(self.chain, self.order.kind(), &found);
+        let (source, feed, kind) = (&self.chain.source, self.chain.feed, self.order.kind());
+        if found.missing > 0 {
+            let (missing, repaired, events) = (found.missing, found.repaired, found.events);
+            tracing::warn!(%source, %feed, kind, missing, repaired, events, "the past holds events that polling did not bring");
+        }
+        Ok(match self.order {
+            Order::Audit(schedule) => After::Again(Schedule::wait(schedule, &state.due(), now)),
+            Order::Window { .. } => After::Done,
+        })
+    }
+
+    /// Refused if somebody else goes on with this reading: then the turn ends here.
+    async fn save(&self, state: &mut State) -> Result<(), Error> {
+        state.message.source = self.chain.source.to_string();
+        state.message.feed = self.chain.feed.to_string();
+        state.message.updated_at_unix_nano = instant::to_unix_nano(clock::now());
+        let published = self.bus.publish_reread(self.order.kind(), self.chain, &state.message, state.sequence).await?;
+        match published {
+            Publication::Stored { sequence } | Publication::Repeated { sequence } => state.sequence = sequence,
+            other => return Err(Error::not_stored("noting how far a reading is", other)),
+        }
+        Ok(())
+    }
+
+    pub(super) async fn tip(&self) -> Result<Tip, Error> {
+        let (last_page, checkpoint) =
+            futures::future::try_join(self.bus.last_page(self.chain), self.bus.last_checkpoint(self.chain)).await?;
+        let last_page =
+            last_page.map(|stored| performer::last_page_of(stored.sequence, &stored.message)).transpose()?;
+        let checkpoint = checkpoint.map(|stored| polling::read_checkpoint(&stored.message));
+        let (position, history) = polling::recover(last_page, checkpoint);
+        Ok(Tip { position, history })
+    }
+
+    /// How late events are that only this reading found.
+    pub(super) fn note_lateness(&self, times: impl Iterator<Item = Option<Timestamp>>, now: Timestamp) {
+        for time in times.flatten() {
+            self.metrics.found_late(self.order.kind(), now.duration_since(time).as_secs_f64());
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What ends up in PAGES is what the simulator has, each event once.
+
+use std::time::Duration;
+
+use latchkey_contracts::{Feed, checkpoint::Checkpoint, checkpoint::outcome::Kind};
+use latchkey_runtime::shutdown::Reason;
+use latchkey_simulator::{AccountConfig, Fault, Profile, RetryAfter};
+
+use crate::support::{PATIENCE, World, company, kind};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_event_of_every_feed_is_stored_once() {
+    // The API repeats one event in ten.
+    let world = World::new(AccountConfig { repeat_rate: 0.1, ..company() }).await;
+    let (running, shutdown) = world.run().await;
+    for feed in Feed::ALL {
+        world.caught_up(feed).await;
+    }
+    shutdown.begin(Reason::Finished);
+    running.await.unwrap();
+    for feed in Feed::ALL {
+        world.assert_complete(feed).await;
+        let marked: usize = world.pages(feed).await.iter().map(|page| page.duplicates.len()).sum();
+        assert!(marked > 0, "{feed}: repeats are marked");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fetchers_that_die_or_work_side_by_side_lose_and_double_nothing() {
+    let world = World::new(AccountConfig { repeat_rate: 0.05, ..company() }).await;
+    // Each life ends, without a word, once a few more pages are stored.
+    for life in 1..=3 {
+        let (running, _shutdown) = world.run().await;
+        let (second, _shutdown_too) = world.run().await;
+        let grown = async {
+            while world.pages(Feed::ItemUsages).await.len() < life * 3 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, grown).await.expect("pages arrive");
+        running.abort();
+        second.abort();
+    }
+    let (running, shutdown) = world.run().await;
+    for feed in Feed::ALL {
+        world.caught_up(feed).await;
+    }
+    shutdown.begin(Reason::Finished);
+    running.await.unwrap();
+    for feed in Feed::ALL {
+        world.assert_complete(feed).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn idle_polls_store_no_page_and_new_events_arrive() {
+    let world = World::new(AccountConfig::new("acme", Profile::Empty)).await;
+    let (running, shutdown) = world.run().await;
+    let first = world.caught_up(Feed::AuditEvents).await;
+    let polled_at = first.polled_at_unix_nano;
+    let second = world.checkpoint_where(Feed::AuditEvents, |later| later.polled_at_unix_nano > polled_at).await;
+    assert_eq!((kind(&second), second.page_sequence, second.last_arrival_at_unix_nano), (Kind::Quiet, 0, 0));
+    assert!(!second.cursor.is_empty(), "the cursor of an empty page counts");
+
+    let uuids = world.simulator.append_sample("acme", "audit_events".parse().unwrap(), 3).unwrap();
+    let active = world.checkpoint_where(Feed::AuditEvents, |checkpoint| checkpoint.events_total == 3).await;
+    assert!(active.last_arrival_at_unix_nano > 0);
+    assert_eq!(world.unmarked(Feed::AuditEvents).await, uuids);
+    shutdown.begin(Reason::Finished);
+    running.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_feed_that_the_token_is_not_made_for_leaves_the_others_running() {
+    let world = World::new(company()).await;
+    let (usages, audit) = ("item_usages".parse().unwrap(), "audit_events".parse().unwrap());
+    world.simulator.set_features("acme", &[usages, audit]).unwrap();
+    let (running, shutdown) = world.run().await;
+    world.caught_up(Feed::ItemUsages).await;
+    world.caught_up(Feed::AuditEvents).await;
+    let off = world.checkpoint_where(Feed::SignInAttempts, |checkpoint| kind(checkpoint) == Kind::Off).await;
+    assert_eq!(off.outcome.unwrap().reason, "out_of_scope");
+    assert_eq!((off.cursor.as_str(), off.last_success_at_unix_nano), ("", 0));
+    world.assert_complete(Feed::ItemUsages).await;
+    assert!(world.pages(Feed::SignInAttempts).await.is_empty());
+    shutdown.begin(Reason::Finished);
+    running.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn passing_faults_delay_a_feed_and_nothing_else() {
+    let world = World::new(company()).await;
+    let faults = [
+        (Fault::Status { code: 503, retry_after: None }, "server_error"),
+        (Fault::Status { code: 429, retry_after: Some(RetryAfter::Seconds(1)) }, "rate_limited"),
+        (Fault::Html, "malformed"),
+        (Fault::Truncated, "body"),
+    ];
+    let (running, shutdown) = world.run().await;
+    for (fault, reason) in faults {
+        world.simulator.set_fault("acme", None, fault).unwrap();
+        let refused = |checkpoint: &Checkpoint| checkpoint.outcome.as_ref().unwrap().reason == reason;
+        world.checkpoint_where(Feed::ItemUsages, refused).await;
+        world.simulator.set_fault("acme", None, Fault::None).unwrap();
+        world.checkpoint_where(Feed::ItemUsages, |checkpoint| kind(checkpoint) != Kind::Refused).await;
+    }
+    for feed in Feed::ALL {
+        world.caught_up(feed).await;
+    }
+    shutdown.begin(Reason::Finished);
+    running.await.unwrap();
+    for feed in Feed::ALL {
+        world.assert_complete(feed).await;
+    }
+}

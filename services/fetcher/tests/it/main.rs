@@ -1,0 +1,13 @@
+//! Fetchers against the simulator and a real nats-server.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+mod budget;
+mod chains;
+mod faults;
+mod others_lose_events;
+mod past;
+mod recovery;
+mod sources;
+mod support;
+mod tokens;

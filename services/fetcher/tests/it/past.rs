@@ -1,0 +1,144 @@
+//! The past read again: audits, backfills, comparisons.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use latchkey_contracts::{
+    Feed,
+    reread::Reread,
+    task::{Task, task::Kind},
+};
+use latchkey_core::instant;
+use latchkey_runtime::{Metrics, Shutdown, shutdown::Reason};
+use latchkey_simulator::{AccountConfig, Fault, Plan, Profile, RequestKind, Rule, When};
+use serde_json::json;
+
+use crate::support::{PATIENCE, World, chain, company};
+
+const USAGES: latchkey_simulator::Feed = latchkey_simulator::Feed::ItemUsages;
+
+impl World {
+    /// Waits for a reading of item usages to be as wanted.
+    async fn reread_where(&self, kind: &str, condition: impl Fn(&Reread) -> bool) -> Reread {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let stored = self.bus.last_reread(kind, &chain(Feed::ItemUsages)).await.unwrap();
+            match stored.map(|stored| stored.message) {
+                Some(reread) if condition(&reread) => break reread,
+                stored => assert!(Instant::now() < deadline, "{kind}: {stored:?}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn order(&self, kind: Kind, id: &str) {
+        let nano = |text: &str| instant::to_unix_nano(text.parse().unwrap());
+        let order = Task {
+            kind: kind.into(),
+            source: "acme".into(),
+            feed: "item_usages".into(),
+            id: id.into(),
+            from_unix_nano: nano("2026-01-01T00:00:00Z"),
+            to_unix_nano: nano("2026-03-01T00:00:00Z"),
+        };
+        self.bus.order_reread(&chain(Feed::ItemUsages), &order).await.unwrap();
+    }
+
+    async fn finished(&self, kind: Kind, id: &str) -> Reread {
+        let word = if kind == Kind::Backfill { "backfill" } else { "compare" };
+        self.reread_where(word, |reread| reread.id == id && reread.finished_at_unix_nano > 0).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_audit_delivers_what_the_cursor_never_brought_once() {
+    let world = World::new(AccountConfig::new("acme", Profile::Empty)).await;
+    let (metrics, feeds) = (Metrics::new(), json!({"feeds": ["item_usages"], "poll_interval": "1s"}));
+    let often = json!({"audit": {"lag": "0s", "recent_every": "1s", "wide_every": "1h", "older_every": "1h"}});
+    let (running, shutdown) = world.run_as(&feeds, &often, &metrics).await;
+    world.caught_up(Feed::ItemUsages).await;
+    let skipped =
+        Rule { feed: Some(USAGES), on: Some(RequestKind::Cursor), ..Rule::new(Fault::Skipped { share: 0.5 }) };
+    world.simulator.set_plan(Plan::new([skipped])).unwrap();
+    let uuids: BTreeSet<String> = world.simulator.append_sample("acme", USAGES, 40).unwrap().into_iter().collect();
+
+    let audited = world.reread_where("audit", |audit| audit.missing_total > 0).await;
+    let delivered = world.unmarked(Feed::ItemUsages).await;
+    assert_eq!(delivered.len(), 40);
+    assert_eq!(delivered.into_iter().collect::<BTreeSet<_>>(), uuids);
+    let found = audited.found.unwrap();
+    assert!(found.missing < 40 && found.repaired == found.missing && found.events == 40, "{found:?}");
+    let text = metrics.encode();
+    let counted =
+        format!("audit_events_missing_total{{kind=\"audit\",source=\"acme\",feed=\"item_usages\"}} {}", found.missing);
+    assert!(text.contains(&counted), "{text}");
+    assert!(text.contains("audit_completeness_ratio{") && text.contains("audit_lateness_seconds_count"));
+
+    // All of them come again when the chain is read again from a point in time, and newer ones go on as usual.
+    let refused = Rule { when: When::first(2), on: Some(RequestKind::Cursor), ..Rule::new(Fault::RejectCursor) };
+    world.simulator.set_plan(Plan::new([refused])).unwrap();
+    world.simulator.append_sample("acme", USAGES, 5).unwrap();
+    world
+        .checkpoint_where(Feed::ItemUsages, |checkpoint| checkpoint.recoveries == 1 && checkpoint.events_total == 45)
+        .await;
+    let audits = world.reread_where("audit", |_| true).await.windows_total;
+    let later = world.reread_where("audit", |audit| audit.windows_total >= audits + 2).await;
+    assert_eq!(later.missing_total, found.missing);
+    world.assert_complete(Feed::ItemUsages).await;
+    shutdown.begin(Reason::Finished);
+    running.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backfill_that_is_killed_loses_and_doubles_nothing() {
+    let world = World::new(company()).await;
+    let changes = json!({"feeds": ["item_usages"], "start_time": "2026-01-29T00:00:00Z", "page_limit": 40});
+    let (running, shutdown) = world.run_with(&changes, &Metrics::new()).await;
+    world.caught_up(Feed::ItemUsages).await;
+    let before = world.pages(Feed::ItemUsages).await.len();
+    let live = world.unmarked(Feed::ItemUsages).await.len() as u64;
+
+    world.order(Kind::Compare, "c1").await;
+    let compared = world.finished(Kind::Compare, "c1").await.found.unwrap();
+    assert_eq!((compared.present, compared.repaired, compared.unjudged), (live, 0, 0));
+    assert!(compared.missing > 200, "{compared:?}");
+    assert_eq!(world.pages(Feed::ItemUsages).await.len(), before, "a comparison changes nothing");
+    shutdown.begin(Reason::Finished);
+    running.await.unwrap();
+
+    // Each life ends in the middle, without a word. Ordering the same again spares the next one the wait for the lease.
+    for life in 1..=3 {
+        world.order(Kind::Backfill, "b1").await;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        // Its connection dies with it.
+        let entered = runtime.enter();
+        let fetcher = world.fetcher(&changes, &json!({}), &Metrics::new()).await;
+        drop(entered);
+        runtime.spawn(fetcher.run(Shutdown::new()));
+        let grown = async {
+            while world.pages(Feed::ItemUsages).await.len() < before + 2 * life {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, grown).await.expect("the backfill goes on");
+        runtime.shutdown_background();
+    }
+    world.order(Kind::Backfill, "b1").await;
+    let (running, shutdown) = world.run_with(&changes, &Metrics::new()).await;
+    let finished = world.finished(Kind::Backfill, "b1").await;
+    assert_eq!(finished.trouble, "");
+    world.assert_complete(Feed::ItemUsages).await;
+
+    // What comes while the chain holds a backfill comes once, and so does what is asked for again.
+    world.simulator.append_sample("acme", USAGES, 7).unwrap();
+    let total = live + compared.missing + 7;
+    world.checkpoint_where(Feed::ItemUsages, |checkpoint| checkpoint.events_total == total).await;
+    world.order(Kind::Backfill, "b2").await;
+    let again = world.finished(Kind::Backfill, "b2").await.found.unwrap();
+    assert_eq!((again.present, again.missing), (live + compared.missing, 0));
+    world.assert_complete(Feed::ItemUsages).await;
+    shutdown.begin(Reason::Finished);
+    running.await.unwrap();
+}
