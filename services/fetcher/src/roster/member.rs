@@ -11,6 +11,10 @@ use crate::{
     source::Source,
 };
 
+/// Why a source of the bucket is not polled. An address may hold a password, so it is not repeated.
+const UNLISTED: &str =
+    "events_api_url: not among fetcher.events_api_urls of the configuration file; list it there, word for word";
+
 /// One source.
 pub(crate) struct Member {
     pub(crate) id: SourceId,
@@ -81,10 +85,8 @@ impl Member {
             Ok(config) => config,
             Err(reason) => return Self::unreadable(id.clone(), revision, reason),
         };
-        if let Some(url) = config.events_api_url.as_ref().filter(|url| !addresses.contains(url)) {
-            let reason =
-                format!("events_api_url: {url} is not among fetcher.events_api_urls of the configuration file");
-            return Self::new(&config, revision, Duty::Misconfigured { config: None, reason });
+        if config.events_api_url.as_ref().is_some_and(|url| !addresses.contains(url)) {
+            return Self::new(&config, revision, Duty::Misconfigured { config: None, reason: UNLISTED.to_owned() });
         }
         let duty = match config.open(connections) {
             _ if config.paused => Duty::Pause,

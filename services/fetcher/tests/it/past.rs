@@ -95,7 +95,9 @@ async fn an_audit_delivers_what_the_cursor_never_brought_once() {
 async fn a_backfill_that_is_killed_loses_and_doubles_nothing() {
     let world = World::new(company()).await;
     let changes = json!({"feeds": ["item_usages"], "start_time": "2026-01-29T00:00:00Z", "page_limit": 40});
-    let (running, shutdown) = world.run_with(&changes, &Metrics::new()).await;
+    // The past is read five times over within the minute: more than 1Password's limits allow.
+    let service = json!({"requests_per_minute": 100_000, "requests_per_hour": 100_000, "audit": {"enabled": false}});
+    let (running, shutdown) = world.run_as(&changes, &service, &Metrics::new()).await;
     world.caught_up(Feed::ItemUsages).await;
     let before = world.pages(Feed::ItemUsages).await.len();
     let live = world.unmarked(Feed::ItemUsages).await.len() as u64;
@@ -114,7 +116,7 @@ async fn a_backfill_that_is_killed_loses_and_doubles_nothing() {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         // Its connection dies with it.
         let entered = runtime.enter();
-        let fetcher = world.fetcher(&changes, &json!({}), &Metrics::new()).await;
+        let fetcher = world.fetcher(&changes, &service, &Metrics::new()).await;
         drop(entered);
         runtime.spawn(fetcher.run(Shutdown::new()));
         let grown = async {
@@ -126,7 +128,7 @@ async fn a_backfill_that_is_killed_loses_and_doubles_nothing() {
         runtime.shutdown_background();
     }
     world.order(Kind::Backfill, "b1").await;
-    let (running, shutdown) = world.run_with(&changes, &Metrics::new()).await;
+    let (running, shutdown) = world.run_as(&changes, &service, &Metrics::new()).await;
     let finished = world.finished(Kind::Backfill, "b1").await;
     assert_eq!(finished.trouble, "");
     world.assert_complete(Feed::ItemUsages).await;
