@@ -17,12 +17,15 @@ use serde_json::json;
 
 use crate::support::{PATIENCE, World, chain, company};
 
+/// A reading whose reader died is left alone for half a minute, by each that meets it there.
+const PATIENCE_WITH_THE_DEAD: Duration = PATIENCE.saturating_mul(3);
+
 const USAGES: latchkey_simulator::Feed = latchkey_simulator::Feed::ItemUsages;
 
 impl World {
     /// Waits for a reading of item usages to be as wanted.
     async fn reread_where(&self, kind: &str, condition: impl Fn(&Reread) -> bool) -> Reread {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + PATIENCE_WITH_THE_DEAD;
         loop {
             let stored = self.bus.last_reread(kind, &chain(Feed::ItemUsages)).await.unwrap();
             match stored.map(|stored| stored.message) {
@@ -124,7 +127,7 @@ async fn a_backfill_that_is_killed_loses_and_doubles_nothing() {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, grown).await.expect("the backfill goes on");
+        tokio::time::timeout(PATIENCE_WITH_THE_DEAD, grown).await.expect("the backfill goes on");
         runtime.shutdown_background();
     }
     world.order(Kind::Backfill, "b1").await;
