@@ -44,10 +44,10 @@ pub(crate) enum Command {
 #[derive(Args, Clone, Copy)]
 pub(crate) struct Compatibility {
     /// Whether the local part of an e-mail address counts as a user's name in p_any_usernames; older engines: off
-    #[arg(long, value_name = "on|off", default_value = "on")]
+    #[arg(long, value_name = "on|off", env = "LATCHKEY_EMAIL_USERNAMES", default_value = "on")]
     email_usernames: Switch,
     /// What becomes of fields that the schema does not declare; Panther: drop
-    #[arg(long, value_name = "keep|drop|reject", default_value = "keep")]
+    #[arg(long, value_name = "keep|drop|reject", env = "LATCHKEY_UNKNOWN_FIELDS", default_value = "keep")]
     unknown_fields: UnknownFields,
 }
 

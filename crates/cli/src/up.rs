@@ -6,6 +6,7 @@ use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use latchkey_alerter as alerter;
 use latchkey_contracts::{Feed, SourceId};
+use latchkey_core::normalize::Options;
 use latchkey_fetcher as fetcher;
 use latchkey_normalizer as normalizer;
 use latchkey_runtime::{Service, run_with};
@@ -14,6 +15,7 @@ use crate::{
     line::{self, Settings, Summary},
     options::LineOptions,
     progress::grouped,
+    schema::Compatibility,
 };
 
 /// What `latchkey up` takes.
@@ -57,6 +59,11 @@ pub(crate) struct Arguments {
     /// A directory with tables of names (items.jsonl, vaults.csv, …) to enrich events with
     #[arg(long, value_name = "DIR", env = "LATCHKEY_LOOKUPS")]
     lookups: Option<PathBuf>,
+    /// A directory with your own schemas, in the place of shipped ones and beside them
+    #[arg(long, value_name = "DIR", env = "LATCHKEY_SCHEMAS")]
+    schemas: Option<PathBuf>,
+    #[command(flatten)]
+    compatibility: Compatibility,
     /// Where the private nats-server and, by default, the events are kept
     #[arg(long, value_name = "DIR", env = "LATCHKEY_DATA_DIR", default_value = "./latchkey-data")]
     data_dir: PathBuf,
@@ -89,6 +96,14 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
 
 impl Arguments {
     fn settings(self) -> Settings {
+        let Options { unknown, email_usernames, .. } = self.compatibility.into();
+        let normalizer = normalizer::Config {
+            schemas: self.schemas,
+            lookups: self.lookups,
+            unknown_fields: unknown,
+            email_usernames,
+            ..normalizer::Config::default()
+        };
         let source = fetcher::SourceConfig {
             label: None,
             token_file: self.token_file,
@@ -119,7 +134,7 @@ impl Arguments {
                 requests_per_hour: self.requests_per_hour,
                 ..fetcher::Config::default()
             },
-            normalizer: normalizer::Config { lookups: self.lookups, ..normalizer::Config::default() },
+            normalizer,
             alerter,
             until_caught_up: self.until_caught_up,
         }

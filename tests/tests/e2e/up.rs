@@ -10,7 +10,7 @@ use std::{
 use latchkey_contracts::Feed;
 use latchkey_simulator::{self as simulator, Fault, Simulator};
 use latchkey_tests::{ACCOUNT, Delivered, Process, command, company, existing, objects, records, until, write_account};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// How long one run may take: a lease of 30 s that a killed run left, a redelivery of 60 s, and a busy machine.
@@ -108,6 +108,28 @@ async fn a_second_run_adds_what_is_new() {
     assert_eq!(second.events(), first.events() + 120);
     assert!(process.said().unwrap().contains("120 new events fetched"), "{}", process.said().unwrap());
     assert!(contents(&second).still_holds(&written), "what was delivered stays as it was");
+}
+
+#[tokio::test]
+async fn own_schemas_take_the_place_of_shipped_ones() {
+    let account = Account::open(0.02).await;
+    let schemas = account.directory.path().join("schemas");
+    fs::create_dir(&schemas).unwrap();
+    let own =
+        "schema: OnePassword.ItemUsage\nfields: [{name: uuid, type: string, required: true, indicators: [trace_id]}]\n";
+    fs::write(schemas.join("usages.yml"), own).unwrap();
+    let own = ["--schemas", schemas.to_str().unwrap(), "--unknown-fields", "drop"];
+    let (code, process) = account.run(&own).await;
+    assert_eq!(code, Some(0), "{}", process.said().unwrap());
+    let delivered = account.delivered();
+    delivered.check(&account.simulator).unwrap();
+    let records: Vec<Value> = delivered.objects.iter().flat_map(|object| records(object).unwrap()).collect();
+    let usages: Vec<&Value> = records.iter().filter(|record| record["p_log_type"] == "OnePassword.ItemUsage").collect();
+    assert!(!usages.is_empty() && usages.len() < records.len());
+    for usage in usages {
+        assert_eq!(usage["p_any_trace_ids"], json!([usage["uuid"]]), "{usage}");
+        assert_eq!(usage.get("vault_uuid"), None, "{usage}");
+    }
 }
 
 #[tokio::test]
