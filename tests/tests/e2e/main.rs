@@ -10,6 +10,7 @@ mod container;
 mod demo;
 mod faults;
 mod kills;
+mod kinds;
 mod line;
 mod secrets;
 mod up;
