@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-const NOUNS: [&str; 9] = ["alert", "budget", "checkpoint", "delivery", "event", "page", "rejection", "reread", "task"];
+const NOUNS: [&str; 11] =
+    ["alert", "budget", "checkpoint", "delivery", "drift", "event", "habit", "page", "rejection", "reread", "task"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new("../../proto");

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use latchkey_bus::{Bus, ConnectOptions, server::Scratch};
 use latchkey_contracts::topology::{EVENTS, NORMALIZER, PAGES};
 use latchkey_simulator::Simulator;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -83,11 +83,25 @@ pub struct Settings {
     pub log_level: &'static str,
     /// Where traces go.
     pub otlp_endpoint: Option<String>,
+    /// What the source has beside that, or instead.
+    pub source: Value,
+    /// What the whole configuration has beside that, or instead.
+    pub more: Value,
+    /// What is started; the others run when they are begun.
+    pub services: Vec<Service>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { page_limit: 1000, max_delay: "500ms", log_level: "info", otlp_endpoint: None }
+        Self {
+            page_limit: 1000,
+            max_delay: "500ms",
+            log_level: "info",
+            otlp_endpoint: None,
+            source: Value::Null,
+            more: Value::Null,
+            services: Service::ALL.to_vec(),
+        }
     }
 }
 
@@ -95,7 +109,8 @@ impl Default for Settings {
 #[derive(Debug)]
 pub struct Line {
     directory: PathBuf,
-    processes: [Process; 4],
+    /// By their service's number.
+    processes: [Option<Process>; 4],
     addresses: [String; 4],
     bus: Bus,
 }
@@ -116,7 +131,7 @@ impl Standing {
 }
 
 impl Line {
-    /// Starts all services on the stand-in's account and waits until they run; their files go to `directory`.
+    /// Starts the services on the stand-in's account and waits until they run; their files go to `directory`.
     pub async fn start(directory: &Path, nats: &Nats, simulator: &Simulator, settings: &Settings) -> Result<Self> {
         write_configuration(directory, nats, simulator, settings)?;
         let token = nats.token_file.as_ref().map(fs::read_to_string).transpose()?;
@@ -126,18 +141,29 @@ impl Line {
             token: token.map(Into::into),
             ..ConnectOptions::default()
         };
-        let mut started = Vec::new();
-        for service in Service::ALL {
-            started.push(start(directory, service)?);
-        }
-        let mut processes = <[Process; 4]>::try_from(started).expect("as many as there are services");
-        let mut addresses = <[String; 4]>::default();
-        for (process, address) in processes.iter_mut().zip(&mut addresses) {
-            let start = process.started().await;
-            *address = start["listen"].as_str().context("a start line names its address")?.into();
+        let mut processes = <[Option<Process>; 4]>::default();
+        for service in &settings.services {
+            processes[*service as usize] = Some(start(directory, *service)?);
         }
         let bus = Bus::connect(options).await?;
-        Ok(Self { directory: directory.to_owned(), processes, addresses, bus })
+        let mut line = Self { directory: directory.to_owned(), processes, addresses: <[String; 4]>::default(), bus };
+        for service in &settings.services {
+            line.started(*service).await?;
+        }
+        Ok(line)
+    }
+
+    /// Starts a service that does not run, and waits until it does.
+    pub async fn begin(&mut self, service: Service) -> Result<()> {
+        self.processes[service as usize] = Some(start(&self.directory, service)?);
+        self.started(service).await
+    }
+
+    async fn started(&mut self, service: Service) -> Result<()> {
+        let process = self.processes[service as usize].as_mut().context("it was started")?;
+        let start = process.started().await;
+        self.addresses[service as usize] = start["listen"].as_str().context("a start line names its address")?.into();
+        Ok(())
     }
 
     /// Where events are delivered to.
@@ -154,10 +180,17 @@ impl Line {
 
     /// `kill -9`, and at once a new process in its place.
     pub fn replace(&mut self, service: Service) -> Result<()> {
-        let process = &mut self.processes[service as usize];
-        process.kill();
-        *process = start(&self.directory, service)?;
+        self.kill(service);
+        self.processes[service as usize] = Some(start(&self.directory, service)?);
         Ok(())
+    }
+
+    /// `kill -9`.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn kill(&mut self, service: Service) {
+        self.processes[service as usize].take().expect("what is killed runs").kill();
     }
 
     /// What a service says about itself at `path`.
@@ -206,6 +239,7 @@ impl Line {
     /// Asks every service to stop and waits until they have; fails unless all end well.
     pub async fn stop(&mut self) {
         for (service, process) in Service::ALL.into_iter().zip(&mut self.processes) {
+            let Some(mut process) = process.take() else { continue };
             let status = process.terminate().await;
             assert!(status.success(), "{} ended with {status}", service.program());
         }
@@ -247,6 +281,21 @@ fn write_configuration(directory: &Path, nats: &Nats, simulator: &Simulator, set
     if let Some(endpoint) = &settings.otlp_endpoint {
         configuration["telemetry"]["otlp_endpoint"] = json!(endpoint);
     }
+    merge(&mut configuration["fetcher"]["sources"][0], &settings.source);
+    merge(&mut configuration, &settings.more);
     // Any JSON is YAML.
     Ok(fs::write(directory.join("latchkey.yaml"), configuration.to_string())?)
+}
+
+/// Puts what `more` says into `base`, key by key.
+fn merge(base: &mut Value, more: &Value) {
+    match (base, more) {
+        (_, Value::Null) => {}
+        (Value::Object(base), Value::Object(more)) => {
+            for (key, value) in more {
+                merge(base.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (base, more) => *base = more.clone(),
+    }
 }

@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result};
 use jiff::{SignedDuration, Timestamp};
 use latchkey_contracts::{Chain, Feed};
 use latchkey_core::{
-    alert::board::{Board, Known, Policies, Step},
-    verdict::{ChainWindow, Outcome, lag::Patience},
+    alert::board::{Board, Known, Policies, Step, Timing},
+    verdict::{ChainWindow, Outcome},
 };
 
 use crate::usage::Usage;
@@ -33,7 +33,7 @@ pub(crate) struct Judging {
 }
 
 pub(crate) fn run(now: Timestamp) -> Result<Judging> {
-    let mut board = Board::new(Policies::default(), None, Patience::default(), now - SignedDuration::from_hours(1));
+    let mut board = Board::new(Policies::default(), Timing::default(), now - SignedDuration::from_hours(1));
     let mut chains = 0;
     for number in 0..SOURCES {
         for feed in Feed::ALL {

@@ -11,7 +11,7 @@ mod policies;
 use anyhow::Result;
 use jiff::{SignedDuration, Timestamp};
 use latchkey_contracts::{Chain, Feed};
-use latchkey_core::verdict::{ChainWindow, Habit, Outcome, Policy, judge};
+use latchkey_core::verdict::{ChainWindow, Habit, Outcome, Policy, Watch, judge};
 
 pub(crate) use self::policies::NAMES;
 use self::{company::Company, policies::policies};
@@ -148,7 +148,7 @@ impl<'a> Watched<'a> {
 
     fn is_alarm(&self) -> bool {
         let habit = self.habit.as_ref();
-        judge(&self.window, habit, self.window.first_polled_at, self.now, self.policy).drop_off.is_alarm()
+        judge(&self.window, habit, Watch::since(self.window.first_polled_at), self.now, self.policy).drop_off.is_alarm()
     }
 
     /// How long it takes until a feed that is cut off now is missed.

@@ -4,6 +4,7 @@
 //! succeed while offline, publishes that arrive after their time-out, streams of messages that end when a server restarts. Answers
 //! that a caller must decide on are values ([`Publication`]); errors are only what gave no answer.
 
+mod advisories;
 mod connect;
 mod delivered;
 mod destinations;
@@ -11,6 +12,8 @@ mod error;
 mod healing;
 mod lookups;
 mod nouns;
+#[cfg(feature = "testing")]
+pub mod operator;
 mod provision;
 mod publish;
 mod reader;
@@ -21,6 +24,7 @@ mod stored;
 pub mod trace;
 mod wire;
 
+pub use advisories::{Advisories, GivenUp};
 pub use connect::{Bus, ConnectOptions};
 pub use delivered::{Delivered, Deliveries};
 pub use destinations::DestinationState;

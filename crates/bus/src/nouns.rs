@@ -10,14 +10,16 @@ use latchkey_contracts::{
     budget::Budget,
     checkpoint::Checkpoint,
     delivery::Delivery,
+    drift::Drift,
+    habit::Habit,
     page::RawPage,
     rejection::RejectionBatch,
     reread::Reread,
     subject,
     task::{Task, task::Kind},
     topology::{
-        ALERTS, BUDGETS, CHECKPOINTS, DELIVERIES, EVENTS, FETCHER, NORMALIZER, NOTIFIER, PAGES, REJECTIONS, REREADS,
-        TASKS,
+        ALERTS, BUDGETS, CHECKPOINTS, DELIVERIES, DRIFTS, EVENTS, FETCHER, HABITS, NORMALIZER, NOTIFIER, PAGES,
+        REJECTIONS, REREADS, TASKS,
     },
 };
 
@@ -145,6 +147,11 @@ impl Bus {
         self.last(&REREADS, subject::reread(kind, chain)).await
     }
 
+    /// How far every chain's past has been read again, then each further step as it comes.
+    pub async fn watch_rereads(&self) -> Result<Reader<Reread>, Error> {
+        Reader::open(self, REREADS, From::LastPerSubject).await
+    }
+
     /// Replaces it if `expected` is the sequence of the newest (0: there is none).
     pub async fn publish_reread(
         &self,
@@ -209,6 +216,34 @@ impl Bus {
     /// Every message of REJECTIONS stored after a moment, in order, then each further one as it comes.
     pub async fn rejections_since(&self, since: Timestamp) -> Result<Reader<RejectionBatch>, Error> {
         Reader::open(self, REJECTIONS, From::Time(since)).await
+    }
+}
+
+/// How events differ from their schemas.
+impl Bus {
+    /// Replaces the chain's report.
+    pub async fn publish_drift(&self, chain: &Chain, drift: &Drift) -> Result<Publication, Error> {
+        self.publish(subject::drift(chain), drift, Guard::None).await
+    }
+
+    /// The newest report of every chain that has one, then each further one as it comes.
+    pub async fn watch_drifts(&self) -> Result<Reader<Drift>, Error> {
+        Reader::open(self, DRIFTS.stream, From::LastPerSubject).await
+    }
+}
+
+/// What is learned of feeds.
+impl Bus {
+    /// Replaces what is learned of a chain.
+    pub async fn publish_habit(&self, chain: &Chain, habit: &Habit) -> Result<Publication, Error> {
+        self.publish(subject::habit(chain), habit, Guard::None).await
+    }
+
+    /// What is learned of every chain as of this moment, without what cannot be read.
+    pub async fn habits(&self) -> Result<Vec<Habit>, Error> {
+        let all = self.stream_state(&HABITS.stream).await?;
+        let items = Reader::open(self, HABITS.stream, From::LastPerSubject).await?.up_to(all.messages).await?;
+        Ok(items.into_iter().filter_map(|item| item.message.ok()).collect())
     }
 }
 

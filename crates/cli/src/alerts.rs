@@ -4,6 +4,7 @@
 //! they meet whatever an alerter writes at the same moment.
 
 mod answer;
+mod habits;
 mod read;
 
 use std::{io::Write as _, process::ExitCode, str::FromStr};
@@ -26,6 +27,8 @@ enum Command {
     List(read::ListArguments),
     /// Says what was raised and resolved, and when.
     History(read::HistoryArguments),
+    /// Says what is learned of feeds whose policy is adaptive, and which cannot be judged by it.
+    Habits(habits::HabitsArguments),
     /// Takes an alert on: nobody is reminded of it until it is resolved or gets worse.
     Ack(answer::AckArguments),
     /// Keeps people from being told of alerts for a while.
@@ -66,6 +69,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
     let outcome = match arguments.command {
         Command::List(arguments) => wait(read::list(&arguments)),
         Command::History(arguments) => wait(read::history(&arguments)),
+        Command::Habits(arguments) => wait(habits::habits(&arguments)),
         Command::Ack(arguments) => wait(answer::ack(&arguments)),
         Command::Silence(arguments) => wait(answer::silence(&arguments)),
     };

@@ -67,6 +67,18 @@ pub fn source_of(subject: &str) -> Option<SourceId> {
 
 const SOURCE: &str = "$KV.SOURCES.";
 
+/// The chain's value in the bucket DRIFTS.
+#[must_use]
+pub fn drift(chain: &Chain) -> String {
+    format!("$KV.DRIFTS.{}.{}", chain.source, chain.feed)
+}
+
+/// The chain's value in the bucket HABITS.
+#[must_use]
+pub fn habit(chain: &Chain) -> String {
+    format!("$KV.HABITS.{}.{}", chain.source, chain.feed)
+}
+
 /// The normalized events of a source. The log type contributes two tokens: `OnePassword.SignInAttempt`.
 #[must_use]
 pub fn events(source: &SourceId, log_type: LogType) -> String {

@@ -208,6 +208,40 @@ pub const SOURCES: KeyValue = KeyValue {
     divisor: 256,
 };
 
+/// How events differ from their schemas: a value per chain whose events do. By default 128 MiB, more than a hundred thousand chains; what
+/// is of last week is of no use.
+pub const DRIFTS: KeyValue = KeyValue {
+    stream: Stream {
+        name: "KV_DRIFTS",
+        description: "How events differ from their schemas, by chain: paths, types and counts",
+        subjects: &["$KV.DRIFTS.>"],
+        max_age: Some(Duration::from_hours(7 * 24)),
+        max_messages_per_subject: Some(1),
+        share: 0,
+        discard: Discard::Old,
+        duplicate_window: Duration::from_mins(2),
+    },
+    divisor: 128,
+};
+
+/// What alerters have learned of feeds: a value of half a kilobyte per chain with an adaptive policy. By default 64 MiB.
+pub const HABITS: KeyValue = KeyValue {
+    stream: Stream {
+        name: "KV_HABITS",
+        description: "Learned habits of feeds, by chain",
+        subjects: &["$KV.HABITS.>"],
+        max_age: None,
+        max_messages_per_subject: Some(1),
+        share: 0,
+        discard: Discard::Old,
+        duplicate_window: Duration::from_mins(2),
+    },
+    divisor: 256,
+};
+
+/// Every key-value bucket of the system.
+pub const KEY_VALUES: [KeyValue; 3] = [SOURCES, DRIFTS, HABITS];
+
 /// One durable pull consumer with explicit acknowledgement and unlimited deliveries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Consumer {

@@ -1,15 +1,18 @@
 //! Alerts: what is wrong, told once, until it is right again.
 //!
 //! An alert is a state per [`Kind`] and what it is about, and its history is a list of transitions of which the last one counts. Each
-//! module here makes findings of verdicts for some kinds ([`chain`], [`mod@line`], [`reader`]); [`lifecycle`] turns a finding and the last
+//! module here makes findings of verdicts for some kinds ([`chain`], [`mod@line`], [`reader`], …); [`lifecycle`] turns a finding and the last
 //! transition into the next one, the same for all kinds; the
 //! [`board`] holds what both need. [`files`] has a lifecycle of its own, because those who find and those who
 //! repair are many. [`silence`] keeps people from being told.
 
 pub mod board;
 pub mod chain;
+pub mod completeness;
 pub mod destination;
+pub mod drift;
 pub mod files;
+pub mod given_up;
 mod kind;
 pub mod lifecycle;
 pub mod line;

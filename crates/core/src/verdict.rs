@@ -24,7 +24,7 @@ pub use self::{
     calendar::{BusinessHours, Calendar, Maintenance},
     drop_off::{DropOff, drop_off, source_drop_off},
     policy::{InvalidSilence, Policy, Silence},
-    poll::{Poll, Refusal, poll},
+    poll::{Poll, Refusal, Watch, poll},
     window::{ChainWindow, Outcome, UnknownOutcome},
 };
 
@@ -37,16 +37,10 @@ pub struct Judgement {
     pub drop_off: DropOff,
 }
 
-/// Judges a chain, having watched it without a gap since `watched_since` and learned its habits, if the policy wants any.
+/// Judges a chain, having watched it so and learned its habits, if the policy wants any.
 #[must_use]
-pub fn judge(
-    window: &ChainWindow,
-    habit: Option<&Habit>,
-    watched_since: Timestamp,
-    now: Timestamp,
-    policy: &Policy,
-) -> Judgement {
-    let poll = poll(window, watched_since, now);
+pub fn judge(window: &ChainWindow, habit: Option<&Habit>, watch: Watch, now: Timestamp, policy: &Policy) -> Judgement {
+    let poll = poll(window, watch, now);
     let drop_off = drop_off(window, habit, &poll, now, policy);
     Judgement { poll, drop_off }
 }

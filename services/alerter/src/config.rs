@@ -8,7 +8,10 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use jiff::{SignedDuration, fmt::serde::duration::friendly::compact::required as show_duration};
 use latchkey_bus::Bus;
 use latchkey_contracts::SourceId;
-use latchkey_core::verdict::{Silence, lag::Patience};
+use latchkey_core::{
+    alert::board::Timing,
+    verdict::{Silence, lag::Patience},
+};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +38,9 @@ const TICK: (SignedDuration, SignedDuration) = (SignedDuration::from_millis(100)
 /// A reader's bounds: what is unread for longer than a week is lost.
 const READER: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(1), SignedDuration::from_hours(7 * 24));
 
+/// The bounds of a poll's lateness: no shorter than what clocks differ, no longer than somebody can wait to hear that all is dead.
+const GRACE: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(5), SignedDuration::from_hours(1));
+
 /// The alerter's own section of the configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -48,6 +54,13 @@ pub struct Config {
     /// After how long people are told again of an alert that nobody has acknowledged: 15 min to 30 days, or 0 for never.
     #[serde(serialize_with = "show_duration")]
     pub remind_every: SignedDuration,
+    /// How late a poll may be at least before its feed is called dead: 5 s to 1 h. Three of the feed's own intervals may pass in any case.
+    #[serde(serialize_with = "show_duration")]
+    pub poll_grace: SignedDuration,
+    /// How long what was seen must not be seen again to be over, where nobody says that it is: refused events (for an hour at most), drifting
+    /// events, what an audit found, messages that the server gave up. 1 s to 7 days.
+    #[serde(serialize_with = "show_duration")]
+    pub settles_after: SignedDuration,
     /// How long readers of streams may take.
     pub reader: ReaderConfig,
     /// How often streams and their readers are looked at: 100 ms to 1 min.
@@ -82,15 +95,21 @@ pub struct ReaderConfig {
     /// How long a message may wait to be read: 1 s to 7 days.
     #[serde(serialize_with = "show_duration")]
     pub waits: SignedDuration,
+    /// How long people are told of messages that left a stream unread: 1 s to 7 days.
+    #[serde(serialize_with = "show_duration")]
+    pub loss_is_told_for: SignedDuration,
 }
 
 impl Default for Config {
     fn default() -> Self {
+        let Timing { poll_grace, settles_after, .. } = Timing::default();
         Self {
             drop_off: DropOffConfig::default(),
             sources: BTreeMap::new(),
             maintenance: Vec::new(),
             remind_every: SignedDuration::from_hours(4),
+            poll_grace,
+            settles_after,
             reader: ReaderConfig::default(),
             look_every: SignedDuration::from_secs(30),
             tick: SignedDuration::from_secs(5),
@@ -107,8 +126,8 @@ impl Default for Config {
 
 impl Default for ReaderConfig {
     fn default() -> Self {
-        let Patience { stands_still, waits } = Patience::default();
-        Self { stands_still, waits }
+        let Patience { stands_still, waits, loss_is_told_for } = Patience::default();
+        Self { stands_still, waits, loss_is_told_for }
     }
 }
 
@@ -149,10 +168,13 @@ impl Config {
     /// Checks every value and makes an alerter. Nothing is sent yet.
     pub fn build(self, bus: Bus, metrics: Metrics) -> Result<Alerter, InvalidConfig> {
         let policies = drop_off::policies(&self.drop_off, &self.sources, &self.maintenance)?;
-        let patience = Patience {
+        let reader = Patience {
             stands_still: within("reader.stands_still", self.reader.stands_still, READER)?,
             waits: within("reader.waits", self.reader.waits, READER)?,
+            loss_is_told_for: within("reader.loss_is_told_for", self.reader.loss_is_told_for, READER)?,
         };
+        let poll_grace = within("poll_grace", self.poll_grace, GRACE)?;
+        let settles_after = within("settles_after", self.settles_after, READER)?;
         let tick = duration("tick", self.tick, TICK)?;
         let look_every = duration("look_every", self.look_every, TICK)?;
         let remind_every = match self.remind_every {
@@ -164,7 +186,8 @@ impl Config {
         let told = destinations::build(self.destinations, self.routes, &self.delivery, &origin)?;
         let heartbeat = self.heartbeat.build(self.delivery.timeout, &metrics)?;
         let announcer = Announcer::new(bus.clone(), self.stdout, metrics.clone());
-        let watching = Watching { policies, remind_every, patience, tick, look_every };
+        let timing = Timing { remind_every, reader, poll_grace, settles_after };
+        let watching = Watching { policies, timing, tick, look_every };
         let Told { destinations, routes, attempts } = told;
         let telling = Telling { announcer, destinations, routes, attempts, heartbeat };
         Ok(Alerter::new(bus, watching, telling, metrics))

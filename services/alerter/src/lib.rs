@@ -9,6 +9,7 @@
 mod announcer;
 mod config;
 mod destination;
+mod hearsay;
 mod heartbeat;
 mod metrics;
 mod notification;

@@ -3,12 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::future::try_join_all;
-use jiff::SignedDuration;
 use latchkey_bus::{Bus, Error};
-use latchkey_core::{
-    alert::board::{Board, Policies},
-    verdict::lag::Patience,
-};
+use latchkey_core::alert::board::{Board, Policies, Timing};
 use latchkey_runtime::{Shutdown, clock};
 use tokio::sync::mpsc;
 
@@ -26,8 +22,7 @@ use crate::{
 /// How the watcher goes about its work.
 pub(crate) struct Watching {
     pub(crate) policies: Policies,
-    pub(crate) remind_every: Option<SignedDuration>,
-    pub(crate) patience: Patience,
+    pub(crate) timing: Timing,
     pub(crate) tick: Duration,
     pub(crate) look_every: Duration,
 }
@@ -56,8 +51,8 @@ impl Alerter {
 
     /// Works until the soft shutdown.
     pub async fn run(self, shutdown: Shutdown) -> Result<(), Error> {
-        let Watching { policies, remind_every, patience, tick, look_every } = self.watching;
-        let board = Board::new(policies, remind_every, patience, clock::now());
+        let Watching { policies, timing, tick, look_every } = self.watching;
+        let board = Board::new(policies, timing, clock::now());
         // One that waits is enough: a look that comes late is as good as the next.
         let (surveys, seen) = mpsc::channel(1);
         let (pulse, rhythm) = (Pulse::default(), Rhythm { judges_every: tick, looks_every: look_every });

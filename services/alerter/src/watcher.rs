@@ -12,8 +12,7 @@ use latchkey_contracts::{
     About, Chain,
     alert::Alert,
     checkpoint::Checkpoint,
-    rejection::RejectionBatch,
-    topology::{ALERTS, CHECKPOINTS, REJECTIONS},
+    topology::{ALERTS, CHECKPOINTS},
 };
 use latchkey_core::{
     alert::{
@@ -21,11 +20,7 @@ use latchkey_core::{
         board::{Board, Known, MAX_CHAINS, Sight, Step, Survey},
         silence,
     },
-    instant,
-    verdict::{
-        ChainWindow,
-        rejections::{self, Batch},
-    },
+    verdict::ChainWindow,
 };
 use latchkey_runtime::{Shutdown, clock};
 use tokio::{
@@ -33,7 +28,11 @@ use tokio::{
     time::{Interval, MissedTickBehavior, interval},
 };
 
-use crate::{heartbeat::Pulse, metrics::Metrics};
+use crate::{
+    hearsay::{Heard, Hearsay},
+    heartbeat::Pulse,
+    metrics::Metrics,
+};
 
 /// A tick that is later than this was slept through, by the machine or by this process.
 const SLEPT: SignedDuration = SignedDuration::from_mins(1);
@@ -43,7 +42,7 @@ pub(crate) struct Watcher {
     board: Board,
     checkpoints: Reader<Checkpoint>,
     alerts: Reader<Alert>,
-    rejections: Reader<RejectionBatch>,
+    hearsay: Hearsay,
     /// The last checkpoint and the last transition there were at the start; 0 once all up to it have been seen.
     unseen_checkpoint: u64,
     unseen_transition: u64,
@@ -57,7 +56,7 @@ pub(crate) struct Watcher {
 enum Event {
     Checkpoint(Box<Item<Checkpoint>>),
     Transition(Box<Item<Alert>>),
-    Rejection(Box<Item<RejectionBatch>>),
+    Heard(Heard),
     Survey(Survey),
     Tick,
 }
@@ -74,9 +73,13 @@ impl Watcher {
         let unseen_checkpoint = last(bus.stream_state(&CHECKPOINTS).await?);
         let unseen_transition = last(bus.stream_state(&ALERTS).await?);
         let alerts = bus.watch_alerts().await?;
-        // The hour that is judged, also for one who has just started.
-        let rejections =
-            bus.rejections_since(clock::now().saturating_sub(rejections::SPAN).unwrap_or_default()).await?;
+        let hearsay = Hearsay::open(&bus).await?;
+        let mut board = board;
+        for habit in bus.habits().await? {
+            if let (Ok(source), Ok(feed)) = (habit.source.parse(), habit.feed.parse()) {
+                board.recall(Chain { source, feed }, &habit);
+            }
+        }
         let mut tick = interval(tick);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (last_tick, shown) = (clock::now(), HashMap::new());
@@ -85,7 +88,7 @@ impl Watcher {
             board,
             checkpoints,
             alerts,
-            rejections,
+            hearsay,
             unseen_checkpoint,
             unseen_transition,
             tick,
@@ -103,15 +106,19 @@ impl Watcher {
                 () = shutdown.soft().cancelled() => return Ok(()),
                 item = self.checkpoints.next() => Event::Checkpoint(Box::new(item?)),
                 item = self.alerts.next() => Event::Transition(Box::new(item?)),
-                item = self.rejections.next() => Event::Rejection(Box::new(item?)),
+                heard = self.hearsay.next() => Event::Heard(heard?),
                 Some(survey) = surveys.recv() => Event::Survey(survey),
                 _ = self.tick.tick() => Event::Tick,
             };
+            let is_tick = matches!(event, Event::Tick);
             for step in self.take_in(event, clock::now()) {
                 if shutdown.soft().is_cancelled() {
                     return Ok(());
                 }
                 self.perform(step).await;
+            }
+            if is_tick && self.bus.is_connected() {
+                self.keep_habits().await;
             }
         }
     }
@@ -137,8 +144,10 @@ impl Watcher {
                 self.learn(*item);
                 Vec::new()
             }
-            Event::Rejection(item) => {
-                self.refuse(*item);
+            Event::Heard(heard) => {
+                if heard.tell(&mut self.board, now).is_err() {
+                    self.metrics.unreadable(heard.stream());
+                }
                 Vec::new()
             }
             Event::Survey(survey) => {
@@ -200,23 +209,6 @@ impl Watcher {
         None
     }
 
-    /// Takes in what a normalizer refused. It is judged at the next tick.
-    fn refuse(&mut self, item: Item<RejectionBatch>) {
-        let Ok(batch) = item.message else {
-            self.metrics.unreadable(REJECTIONS.name);
-            return;
-        };
-        let (Ok(source), Ok(feed)) = (batch.source.parse(), batch.feed.parse()) else { return };
-        let fault = batch.rejections.last().and_then(|rejection| rejection.problems.first());
-        let refused = Batch {
-            at: instant::from_unix_nano(batch.rejected_at_unix_nano),
-            items: batch.rejections.iter().filter(|rejection| rejection.item.is_some()).count() as u64,
-            page: batch.rejections.iter().any(|rejection| rejection.item.is_none()),
-            fault: fault.map_or_else(String::new, |problem| format!("{} at {}", problem.rule, problem.path)),
-        };
-        self.board.refuse(&Chain { source, feed }, &refused);
-    }
-
     /// Takes in a transition, of this alerter or another, or a silence.
     fn learn(&mut self, item: Item<Alert>) {
         let Item { sequence, message, pending, .. } = item;
@@ -246,6 +238,16 @@ impl Watcher {
         match step {
             Step::Read { kind, about } => self.read(kind, &about).await,
             Step::Publish { kind, about, alert, expected } => self.publish(kind, &about, *alert, expected).await,
+        }
+    }
+
+    /// What fails is kept an hour later: the habits of the hour before are there until then.
+    async fn keep_habits(&mut self) {
+        for (chain, habit) in self.board.to_keep(clock::now()) {
+            if let Err(error) = self.bus.publish_habit(&chain, &habit).await {
+                tracing::warn!(source = %chain.source, feed = %chain.feed, %error, "what was learned of a feed could not be kept");
+                return;
+            }
         }
     }
 

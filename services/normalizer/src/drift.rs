@@ -1,10 +1,11 @@
-//! Says once in the log where events differ from their schema.
+//! Says where events differ from their schema: once in the log, and to the alerters for as long as it goes on.
 //!
 //! A field that an API has begun to send is in every event from then on; one line tells what a thousand would. What has been told is
-//! kept as a book per log type, which bounds itself; changes beyond its bound are only counted.
+//! kept as a book per log type, which bounds itself; changes beyond its bound are only counted. Alerters are told by a report per chain,
+//! which gathers what was met until it is taken.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     sync::{Mutex, PoisonError},
 };
 
@@ -12,12 +13,20 @@ use jiff::Timestamp;
 use latchkey_contracts::{Chain, LogType};
 use latchkey_core::normalize::{
     Drift,
-    drift::{Book, Seen},
+    drift::{Book, Report, Seen},
 };
+use tokio::sync::Notify;
 
-/// What has drifted since the process began, by log type.
+/// The most chains with a report that waits: some 10 KB each. What finds no room is in the log and the metrics, and is met again.
+const MAX_REPORTS: usize = 10_000;
+
+/// What has drifted since the process began, by log type, and since the last reports, by chain.
 #[derive(Default)]
-pub(crate) struct Books(Mutex<BTreeMap<LogType, Book>>);
+pub(crate) struct Books {
+    told: Mutex<BTreeMap<LogType, Book>>,
+    reports: Mutex<BTreeMap<Chain, Report>>,
+    reported: Notify,
+}
 
 /// A change that no page before has had.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,12 +43,34 @@ impl Books {
             return;
         }
         let log_type = chain.feed.log_type();
-        let mut books = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.report(chain, drift, at);
+        let mut books = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let new = take_in(books.entry(log_type).or_default(), drift, at);
         drop(books);
         for New { change, path, seen: Seen { count, sample, .. } } in new {
             tracing::info!(source = %chain.source, %log_type, change, path, sample, count, "events differ from their schema");
         }
+    }
+
+    fn report(&self, chain: &Chain, drift: &Drift, at: Timestamp) {
+        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = reports.len() >= MAX_REPORTS;
+        match reports.entry(chain.clone()) {
+            Entry::Occupied(mut entry) => entry.get_mut().add(drift, at),
+            Entry::Vacant(entry) if !full => _ = entry.insert(Report::new(drift, at)),
+            Entry::Vacant(_) => {}
+        }
+        self.reported.notify_one();
+    }
+
+    /// Waits until there is something to tell to alerters.
+    pub(crate) async fn reported(&self) {
+        self.reported.notified().await;
+    }
+
+    /// What is to be told to alerters; from here on, reports begin anew.
+    pub(crate) fn take_reports(&self) -> BTreeMap<Chain, Report> {
+        std::mem::take(&mut *self.reports.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -81,6 +112,20 @@ mod tests {
     fn told(book: &mut Book, drift: &Drift) -> Vec<String> {
         let new = take_in(book, drift, Timestamp::UNIX_EPOCH);
         new.iter().map(|new| format!("{} {} {} × {}", new.change, new.path, new.seen.count, new.seen.sample)).collect()
+    }
+
+    #[test]
+    fn alerters_are_told_of_what_has_drifted_since_they_were_told() {
+        let books = Books::default();
+        let chain = Chain { source: "acme".parse().unwrap(), feed: latchkey_contracts::Feed::ItemUsages };
+        books.note(&chain, &Drift::default(), Timestamp::UNIX_EPOCH);
+        assert!(books.take_reports().is_empty());
+        for _ in 0..2 {
+            books.note(&chain, &drift(&["$.zone".into()], &[]), Timestamp::UNIX_EPOCH);
+        }
+        let report = books.take_reports().remove(&chain).unwrap().message(&chain);
+        assert_eq!(report.changes[0].count, 4);
+        assert!(books.take_reports().is_empty());
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod directory;
 mod drift;
 mod metrics;
 mod publish;
+mod report;
 mod rulebook;
 mod service;
 mod tables;

@@ -18,6 +18,7 @@ use crate::{
     drift::Books,
     metrics::Metrics,
     publish::{Unfinished, publish},
+    report,
     rulebook::Rulebook,
     tables::Tables,
     watch::Watch,
@@ -45,7 +46,7 @@ struct Inner {
     tables: Arc<Tables>,
     bus: Bus,
     metrics: Metrics,
-    books: Books,
+    books: Arc<Books>,
 }
 
 impl Normalizer {
@@ -58,7 +59,7 @@ impl Normalizer {
         metrics: Metrics,
     ) -> Self {
         let (rulebook, tables) = (Arc::new(rulebook), Arc::new(tables));
-        let inner = Inner { rulebook, tables, bus, metrics, books: Books::default() };
+        let inner = Inner { rulebook, tables, bus, metrics, books: Arc::default() };
         Self { inner: Arc::new(inner), permits: Arc::new(Semaphore::new(concurrency.get())), look_every }
     }
 
@@ -78,6 +79,7 @@ impl Normalizer {
         };
         watch.look().await;
         tasks.spawn(watch.run(shutdown.clone()));
+        tasks.spawn(report::run(self.inner.bus.clone(), Arc::clone(&self.inner.books), shutdown.clone()));
         loop {
             let permit = tokio::select! {
                 () = shutdown.soft().cancelled() => break,
@@ -114,7 +116,7 @@ impl Inner {
                 sequence = page.sequence,
                 "a page on a subject of no chain was left out"
             );
-            report("terminated", page.term().await);
+            note("terminated", page.term().await);
             return;
         };
         let (source, feed) = (&origin.chain.source, origin.chain.feed);
@@ -150,13 +152,13 @@ impl Inner {
                     let (count, rule, path) = (output.summary.rejections, &first.rule, &first.path);
                     tracing::warn!(count, rule, path, "items were refused; they are in REJECTIONS");
                 }
-                report("acknowledged", page.ack().await);
+                note("acknowledged", page.ack().await);
             }
             Err(unfinished) => {
                 let pause = if matches!(unfinished, Unfinished::Full) { FULL_PAUSE } else { RETRY_PAUSE };
                 self.metrics.page_returned(unfinished.word());
                 tracing::warn!(reason = %unfinished, deliveries = page.deliveries, retry_in = ?pause, "a page was handed back");
-                report("handed back", page.nak(pause).await);
+                note("handed back", page.nak(pause).await);
             }
         }
     }
@@ -227,7 +229,7 @@ async fn renew(page: &Delivered<RawPage>) {
 }
 
 /// An answer that does not arrive costs a repetition and nothing else.
-fn report(answer: &'static str, outcome: Result<(), latchkey_bus::Error>) {
+fn note(answer: &'static str, outcome: Result<(), latchkey_bus::Error>) {
     if let Err(error) = outcome {
         tracing::warn!(%error, "a page could not be {answer}; it will come again");
     }

@@ -5,11 +5,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on fails the test")]
 
+mod alerters;
 mod configuration;
 mod container;
 mod demo;
 mod faults;
 mod kills;
+mod kinds;
 mod line;
 mod secrets;
 mod up;

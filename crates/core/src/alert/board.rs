@@ -6,7 +6,9 @@
 //! well: the expected sequence catches that.
 
 mod find;
+mod habits;
 mod policies;
+mod told;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,14 +17,17 @@ use latchkey_contracts::{About, Chain, Feed, SourceId, alert::Alert};
 
 use self::find::Found;
 pub use self::policies::{Policies, SourcePolicies};
-use super::{Circumstances, Finding, Kind, chain, is_raised, lifecycle, line, silence};
+use super::{
+    Circumstances, Finding, Kind, chain, completeness::Audited, drift::Drifting, given_up::GivenUp, is_raised,
+    lifecycle, line, silence,
+};
 use crate::{
     lookup::Staleness,
     verdict::{
-        self, ChainWindow, Habit, Judgement, Outcome, Policy, Poll,
+        self, ChainWindow, Habit, Judgement, Outcome, Policy, Poll, Watch,
         lag::{Look, Patience, Window},
         outage::{Stage, Tally},
-        rejections::{Batch, Hour},
+        rejections::Hour,
         risk::risk,
     },
 };
@@ -33,8 +38,7 @@ pub const MAX_CHAINS: usize = 100_000;
 /// What an alerter knows.
 pub struct Board {
     policies: Policies,
-    remind_every: Option<SignedDuration>,
-    patience: Patience,
+    timing: Timing,
     watched_since: Timestamp,
     chains: BTreeMap<Chain, Entry>,
     /// What of chains is refused; of those of which something is.
@@ -43,6 +47,11 @@ pub struct Board {
     streams: BTreeMap<&'static str, (u64, u64)>,
     tables: Option<Vec<(String, Staleness)>>,
     destinations: BTreeMap<String, Waiting>,
+    /// What was learned before this board was made, of chains that were not observed yet.
+    recalled: HashMap<Chain, Box<Habit>>,
+    drifting: BTreeMap<Chain, Drifting>,
+    audits: BTreeMap<Chain, Audited>,
+    given_up: BTreeMap<String, GivenUp>,
     alerts: HashMap<(Kind, About), Slot>,
     silences: HashMap<About, Known>,
     /// Common causes, as of the last sweep.
@@ -50,10 +59,37 @@ pub struct Board {
     deaths: Stage,
 }
 
+/// How patient an alerter is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// After how long people are told again; `None` for never.
+    pub remind_every: Option<SignedDuration>,
+    /// How long readers of streams may take.
+    pub reader: Patience,
+    /// The least that a poll may be late before its chain is called dead.
+    pub poll_grace: SignedDuration,
+    /// How long what was seen must not be seen again to be over, where nobody says that it is: refused and drifting events, what an
+    /// audit found, messages that were given up.
+    pub settles_after: SignedDuration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            remind_every: None,
+            reader: Patience::default(),
+            poll_grace: Watch::GRACE,
+            settles_after: SignedDuration::from_hours(1),
+        }
+    }
+}
+
 struct Entry {
     window: ChainWindow,
     /// What is learned of the feed; nothing if its policy has a fixed threshold.
     habit: Option<Box<Habit>>,
+    /// When it was last kept.
+    kept_at: Option<Timestamp>,
     /// Whether some alert of the chain was ever raised: of all others, only alarms need looking after.
     has_alerts: bool,
 }
@@ -154,11 +190,10 @@ pub struct Sight {
 impl Board {
     /// A board without chains, watching from `now` on.
     #[must_use]
-    pub fn new(policies: Policies, remind_every: Option<SignedDuration>, patience: Patience, now: Timestamp) -> Self {
+    pub fn new(policies: Policies, timing: Timing, now: Timestamp) -> Self {
         Self {
             policies,
-            remind_every,
-            patience,
+            timing,
             watched_since: now,
             chains: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -166,6 +201,10 @@ impl Board {
             streams: BTreeMap::new(),
             tables: None,
             destinations: BTreeMap::new(),
+            recalled: HashMap::new(),
+            drifting: BTreeMap::new(),
+            audits: BTreeMap::new(),
+            given_up: BTreeMap::new(),
             alerts: HashMap::new(),
             silences: HashMap::new(),
             refusals: Stage::None,
@@ -183,35 +222,32 @@ impl Board {
         if window.outcome == Outcome::Removed {
             self.chains.remove(&window.chain);
             self.refused.remove(&window.chain);
+            self.drifting.remove(&window.chain);
+            self.audits.remove(&window.chain);
         } else if let Some(entry) = self.chains.get_mut(&window.chain) {
             entry.learn(&window, self.policies.of_chain(&window.chain));
             let arrived = window.last_arrival_at > entry.window.last_arrival_at;
             entry.window = window;
             if arrived {
-                let chain = entry.window.chain.clone();
+                let (chain, at) = (entry.window.chain.clone(), entry.window.last_arrival_at);
                 self.tell_siblings(&chain);
+                if let Some((drifting, at)) = self.drifting.get_mut(&chain).zip(at) {
+                    drifting.arrived(at);
+                }
             }
         } else if self.chains.len() < MAX_CHAINS {
             let chain = window.chain.clone();
             let has_alerts =
                 chain::KINDS.iter().any(|kind| self.alerts.contains_key(&(*kind, About::Chain(chain.clone()))));
-            let habit = self.policies.of_chain(&chain).habits().map(|_| Box::default());
-            let mut entry = Entry { window: window.clone(), habit, has_alerts };
+            let recalled = self.recalled.remove(&chain);
+            let habit = self.policies.of_chain(&chain).habits().map(|_| recalled.unwrap_or_default());
+            let mut entry = Entry { window: window.clone(), habit, kept_at: None, has_alerts };
             entry.learn(&window, self.policies.of_chain(&chain));
             self.chains.insert(chain, entry);
         } else {
             return false;
         }
         true
-    }
-
-    /// Takes in what validation refused of a chain.
-    pub fn refuse(&mut self, chain: &Chain, batch: &Batch) {
-        if self.refused.len() < MAX_CHAINS || self.refused.contains_key(chain) {
-            // Of a chain that is not known yet, nothing counts as having arrived but what was refused.
-            let events_total = self.chains.get(chain).map_or(u64::MAX, |entry| entry.window.events_total);
-            self.refused.entry(chain.clone()).or_default().add(batch, events_total);
-        }
     }
 
     /// Takes in a look at streams and their readers.
@@ -277,16 +313,15 @@ impl Board {
     /// What follows from everything.
     #[must_use]
     pub fn sweep(&mut self, now: Timestamp) -> (Vec<Step>, Sight) {
-        self.refused.retain(|_, hour| {
-            hour.forget(now);
-            !hour.is_empty()
-        });
+        self.forget(now);
+        // Every chain that there was has been observed.
+        self.recalled = HashMap::new();
         let mut tally = Tally::default();
         let mut sight = Sight::default();
         let mut judged = Vec::with_capacity(self.chains.len());
         for (chain, entry) in &self.chains {
             let judgement = self.judge_entry(entry, now);
-            tally.add(&entry.window, &judgement.poll, now);
+            tally.add(&entry.window, &judgement.poll, self.watch(), now);
             sight.polls.push((chain.clone(), judgement.poll.as_str()));
             sight.note(&entry.window, &judgement.poll, now);
             judged.push((entry, judgement));
@@ -306,14 +341,20 @@ impl Board {
             drop(judged);
             stages
         };
+        self.find_drift(now, &mut found);
+        self.find_audits(now, &mut found);
         self.find_parts(now, &mut found);
-        self.find_others(&mut found);
+        self.find_others(now, &mut found);
         (self.steps(found, now), sight)
     }
 
     fn judge_entry(&self, entry: &Entry, now: Timestamp) -> Judgement {
         let policy = self.policies.of_chain(&entry.window.chain);
-        verdict::judge(&entry.window, entry.habit.as_deref(), self.watched_since, now, policy)
+        verdict::judge(&entry.window, entry.habit.as_deref(), self.watch(), now, policy)
+    }
+
+    const fn watch(&self) -> Watch {
+        Watch { since: self.watched_since, grace: self.timing.poll_grace }
     }
 
     fn feeds_of<'a>(&'a self, source: &'a SourceId) -> impl Iterator<Item = &'a Entry> {
@@ -356,7 +397,7 @@ impl Board {
             label: &label,
             muted,
             clear_since: slot.clear_since,
-            remind_every: self.remind_every,
+            remind_every: self.timing.remind_every,
             now,
         };
         let next = lifecycle::next(slot.known.last.as_ref(), kind, &finding, &around);
@@ -375,7 +416,11 @@ impl Board {
     }
 
     fn is_raised(&self, kind: Kind) -> bool {
-        let slot = self.alerts.get(&(kind, About::Line));
+        self.is_raised_about(kind, &About::Line)
+    }
+
+    fn is_raised_about(&self, kind: Kind, about: &About) -> bool {
+        let slot = self.alerts.get(&(kind, about.clone()));
         slot.and_then(|slot| slot.known.last.as_ref()).is_some_and(is_raised)
     }
 

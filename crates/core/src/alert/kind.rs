@@ -22,6 +22,10 @@ pub enum Kind {
     ClockSkew,
     /// Events of a chain are refused by validation.
     Rejections,
+    /// Events of a chain, or of many sources, differ from their schema.
+    SchemaDrift,
+    /// An audit has found events that polling had not brought.
+    EventsMissed,
     /// Most chains are refused for one common cause.
     Outage,
     /// Most chains are not polled.
@@ -46,11 +50,13 @@ pub enum Kind {
     StreamFilling,
     /// A destination does not take notifications.
     DestinationFailing,
+    /// The server has given up on delivering messages.
+    DeliveriesExhausted,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::PollDead,
         Self::PollRefused,
         Self::DropOff,
@@ -58,6 +64,8 @@ impl Kind {
         Self::DataAtRisk,
         Self::ClockSkew,
         Self::Rejections,
+        Self::SchemaDrift,
+        Self::EventsMissed,
         Self::Outage,
         Self::PollingStopped,
         Self::SchemasRefused,
@@ -70,6 +78,7 @@ impl Kind {
         Self::UnreadEvicted,
         Self::StreamFilling,
         Self::DestinationFailing,
+        Self::DeliveriesExhausted,
     ];
 
     /// The kind's stable word.
@@ -83,6 +92,8 @@ impl Kind {
             Self::DataAtRisk => "data_at_risk",
             Self::ClockSkew => "clock_skew",
             Self::Rejections => "rejections",
+            Self::SchemaDrift => "schema_drift",
+            Self::EventsMissed => "events_missed",
             Self::Outage => "outage",
             Self::PollingStopped => "polling_stopped",
             Self::SchemasRefused => "schemas_refused",
@@ -95,6 +106,7 @@ impl Kind {
             Self::UnreadEvicted => "unread_evicted",
             Self::StreamFilling => "stream_filling",
             Self::DestinationFailing => "destination_failing",
+            Self::DeliveriesExhausted => "deliveries_exhausted",
         }
     }
 
@@ -109,6 +121,8 @@ impl Kind {
             Self::DataAtRisk => "LK105",
             Self::ClockSkew => "LK106",
             Self::Rejections => "LK107",
+            Self::SchemaDrift => "LK108",
+            Self::EventsMissed => "LK109",
             Self::Outage => "LK201",
             Self::PollingStopped => "LK202",
             Self::SchemasRefused => "LK203",
@@ -121,6 +135,7 @@ impl Kind {
             Self::UnreadEvicted => "LK305",
             Self::StreamFilling => "LK306",
             Self::DestinationFailing => "LK307",
+            Self::DeliveriesExhausted => "LK308",
         }
     }
 
@@ -128,15 +143,20 @@ impl Kind {
     #[must_use]
     pub const fn severity(self) -> Severity {
         match self {
-            Self::PollDead | Self::Outage | Self::PollingStopped | Self::ReaderStopped | Self::UnreadEvicted => {
-                Severity::Critical
-            }
+            Self::PollDead
+            | Self::Outage
+            | Self::PollingStopped
+            | Self::ReaderStopped
+            | Self::UnreadEvicted
+            | Self::DeliveriesExhausted => Severity::Critical,
             Self::PollRefused
             | Self::DropOff
             | Self::SourceDropOff
             | Self::DataAtRisk
             | Self::ClockSkew
             | Self::Rejections
+            | Self::SchemaDrift
+            | Self::EventsMissed
             | Self::SchemasRefused
             | Self::LookupsRefused
             | Self::LookupStale

@@ -35,7 +35,7 @@ pub fn find(kind: Kind, reader: Reader<'_>, window: &Window, patience: Patience,
         Kind::ReaderBehind => behind(reader, window, window.pace(now, patience)),
         Kind::ReaderSetBack => set_back(reader, window.pace(now, patience)),
         Kind::ReaderStuck => stuck(reader, window.stuck(now), now),
-        Kind::UnreadEvicted => evicted(reader, window.eviction(now), now),
+        Kind::UnreadEvicted => evicted(reader, window.eviction(now, patience), now),
         _ => Finding::Unsure,
     }
 }

@@ -22,6 +22,8 @@ pub(super) fn resolved(kind: Kind, about: &About, label: &str) -> String {
         Kind::DataAtRisk => format!("{who} has time again."),
         Kind::ClockSkew => "The fetchers' clocks agree with 1Password's again.".into(),
         Kind::Rejections => format!("Events of {who} pass validation again."),
+        Kind::SchemaDrift => format!("Events of {who} are as their schema says again."),
+        Kind::EventsMissed => format!("Audits of {who} find everything again."),
         Kind::Outage => "Most feeds can be read again.".into(),
         Kind::PollingStopped => "Most feeds are polled again.".into(),
         Kind::SchemasRefused => "The newest schemas are in use again.".into(),
@@ -33,6 +35,7 @@ pub(super) fn resolved(kind: Kind, about: &About, label: &str) -> String {
         Kind::ReaderSetBack => format!("{who} goes forward again."),
         Kind::UnreadEvicted => format!("{who} loses no further messages."),
         Kind::DestinationFailing => format!("{who} takes notifications again."),
+        Kind::DeliveriesExhausted => format!("All messages of {who} are delivered again."),
         Kind::StreamFilling => format!("Stream {who} has room again."),
     }
 }

@@ -5,12 +5,14 @@
 //! has as many as it has keys.
 
 mod book;
+mod report;
 mod shape;
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
 pub use self::{
     book::{Book, MAX_BOOK_CHANGES, Noted},
+    report::{MAX_REPORTED_CHANGES, Report},
     shape::Shapes,
 };
 use super::problem;

@@ -11,6 +11,7 @@
 //! is neither silent nor anything else.
 
 mod gaps;
+mod kept;
 mod week;
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
@@ -120,6 +121,12 @@ impl Habit {
         self.source_weight = 0.0;
     }
 
+    /// The share of what must be seen before anything is said, in per cent.
+    #[must_use]
+    pub fn learned(&self) -> u32 {
+        self.seen * 100 / LEARNED
+    }
+
     /// What is said of the silence since the feed's last arrival.
     #[must_use]
     pub fn silent(&self) -> Silent {
@@ -166,6 +173,11 @@ impl Habit {
             }
         }
         self.next = Some(end);
+        self.weigh();
+    }
+
+    /// What follows from week and gaps.
+    fn weigh(&mut self) {
         let (weight, arrivals) = self.week.whole();
         self.bound = self.gaps.bound(arrivals);
         self.monitorable = self.bound <= weight;

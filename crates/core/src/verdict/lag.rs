@@ -37,11 +37,17 @@ pub struct Patience {
     pub stands_still: SignedDuration,
     /// How long a message may wait to be read.
     pub waits: SignedDuration,
+    /// How long a loss is an alarm: it does not end by itself, so long enough for somebody to see it.
+    pub loss_is_told_for: SignedDuration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { stands_still: SignedDuration::from_mins(5), waits: SignedDuration::from_hours(1) }
+        Self {
+            stands_still: SignedDuration::from_mins(5),
+            waits: SignedDuration::from_hours(1),
+            loss_is_told_for: SignedDuration::from_hours(24),
+        }
     }
 }
 
@@ -50,9 +56,6 @@ const FLOOR_STANDS: SignedDuration = SignedDuration::from_mins(8);
 
 /// How near the eviction of an unread message may come.
 const EVICTION_NEAR: SignedDuration = SignedDuration::from_hours(24);
-
-/// How long a loss is an alarm: it does not end by itself, so long enough for somebody to see it.
-const LOSS_IS_TOLD_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// A reader and its stream at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -275,9 +278,9 @@ impl Window {
 
     /// Whether unread messages leave the stream.
     #[must_use]
-    pub fn eviction(&self, now: Timestamp) -> Eviction {
+    pub fn eviction(&self, now: Timestamp, patience: Patience) -> Eviction {
         let Some(newest) = self.looks.back() else { return Eviction::InsufficientData };
-        if let Some(lost) = self.lost.filter(|lost| now.duration_since(lost.at) < LOSS_IS_TOLD_FOR) {
+        if let Some(lost) = self.lost.filter(|lost| now.duration_since(lost.at) < patience.loss_is_told_for) {
             return Eviction::Evicted { at: lost.at, messages: lost.messages };
         }
         let end = newest.oldest_at.zip(newest.max_age).and_then(|(oldest, age)| oldest.checked_add(age).ok());

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{ChainWindow, Poll, poll::grace};
+use super::{ChainWindow, Poll, Watch};
 
 /// Chains that it takes to speak of a common cause.
 const MIN_CHAINS: usize = 2;
@@ -74,8 +74,8 @@ pub fn is_common(reason: &str) -> bool {
 }
 
 impl Tally {
-    /// Counts a chain.
-    pub fn add(&mut self, window: &ChainWindow, poll: &Poll, now: Timestamp) {
+    /// Counts a chain that is watched so.
+    pub fn add(&mut self, window: &ChainWindow, poll: &Poll, watch: Watch, now: Timestamp) {
         match poll {
             Poll::Unknown | Poll::Off => return,
             Poll::Dead { since } => self.late.count(true, *since),
@@ -89,7 +89,8 @@ impl Tally {
         }
         self.judged += 1;
         // Half of the grace tells a chain that is on its way to be called dead, wherever it stands in its interval.
-        if !matches!(poll, Poll::Dead { .. }) && now.duration_since(window.next_poll_at) > half(grace(window)) {
+        if !matches!(poll, Poll::Dead { .. }) && now.duration_since(window.next_poll_at) > half(watch.grace_of(window))
+        {
             self.late.count(false, window.next_poll_at);
         }
     }
@@ -154,7 +155,8 @@ mod tests {
                 '?' => (window(), 9_000, 9_000),
                 _ => unreachable!("no such chain"),
             };
-            tally.add(&window, &poll(&window, at(watched_since), at(now)), at(now));
+            let watch = Watch::since(at(watched_since));
+            tally.add(&window, &poll(&window, watch, at(now)), watch, at(now));
         }
         tally
     }

@@ -88,9 +88,6 @@ impl Policy {
         self.drop_off.as_ref().and_then(|silence| Some((&*silence.calendar, silence.hours_of.as_ref()?)))
     }
 
-    /// The least that a poll may be late before its chain is called dead: more than clocks differ and a restart takes.
-    pub(super) const MIN_GRACE: SignedDuration = SignedDuration::from_mins(2);
-
     /// Intervals that a poll may be late.
     pub(super) const GRACE_INTERVALS: i32 = 3;
 

@@ -9,11 +9,37 @@
 //! 4. The last turn brought events, or is behind: **active**.
 //! 5. Otherwise **quiet**.
 //!
-//! The grace is three of the chain's own intervals (from its last poll to its next), at least two minutes.
+//! The grace is three of the chain's own intervals (from its last poll to its next), and at least as long as the operator says: two minutes
+//! unless set otherwise.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{ChainWindow, Outcome, Policy};
+
+/// How chains are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// Since when without a gap.
+    pub since: Timestamp,
+    /// The least that a poll may be late before its chain is called dead.
+    pub grace: SignedDuration,
+}
+
+impl Watch {
+    /// The grace unless somebody says otherwise: more than clocks differ and a restart takes.
+    pub const GRACE: SignedDuration = SignedDuration::from_mins(2);
+
+    /// Since this moment, with the usual grace.
+    #[must_use]
+    pub const fn since(since: Timestamp) -> Self {
+        Self { since, grace: Self::GRACE }
+    }
+
+    pub(super) fn grace_of(self, window: &ChainWindow) -> SignedDuration {
+        let interval = window.next_poll_at.duration_since(window.polled_at);
+        interval.checked_mul(Policy::GRACE_INTERVALS).unwrap_or(SignedDuration::MAX).max(self.grace)
+    }
+}
 
 /// What is said of a chain's polling.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,16 +104,12 @@ impl Poll {
     pub const WORDS: [&str; 5] = ["unknown", "dead", "refused", "quiet", "active"];
 }
 
-/// Judges whether a chain is polled, having watched it without a gap since `watched_since`.
+/// Judges whether a chain is polled.
 #[must_use]
-pub fn poll(window: &ChainWindow, watched_since: Timestamp, now: Timestamp) -> Poll {
-    let grace = grace(window);
+pub fn poll(window: &ChainWindow, watch: Watch, now: Timestamp) -> Poll {
+    let grace = watch.grace_of(window);
     if late(window.next_poll_at, now) > grace {
-        return if late(watched_since, now) > grace {
-            Poll::Dead { since: window.next_poll_at }
-        } else {
-            Poll::Unknown
-        };
+        return if late(watch.since, now) > grace { Poll::Dead { since: window.next_poll_at } } else { Poll::Unknown };
     }
     match &window.outcome {
         Outcome::Refused { reason, http_status, detail } => Poll::Refused(Refusal {
@@ -101,11 +123,6 @@ pub fn poll(window: &ChainWindow, watched_since: Timestamp, now: Timestamp) -> P
         Outcome::Active => Poll::Active,
         Outcome::Quiet => Poll::Quiet,
     }
-}
-
-pub(super) fn grace(window: &ChainWindow) -> SignedDuration {
-    let interval = window.next_poll_at.duration_since(window.polled_at);
-    interval.checked_mul(Policy::GRACE_INTERVALS).unwrap_or(SignedDuration::MAX).max(Policy::MIN_GRACE)
 }
 
 fn lasts(window: &ChainWindow, reason: &str, now: Timestamp) -> bool {

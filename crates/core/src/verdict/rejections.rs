@@ -1,6 +1,6 @@
 //! How much of a feed validation refuses.
 //!
-//! Of the last hour, by the minute. The rules, the first that applies:
+//! Of the last hour (the operator may set a shorter span), by the minute. The rules, the first that applies:
 //! 1. Nothing was refused: **none**.
 //! 2. A whole page was refused: **pages**. There is no harmless reason for that.
 //! 3. At least ten items were, and one in a hundred of those that arrived: **many**.
@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// The span that is judged.
+/// The longest span that is judged.
 pub const SPAN: SignedDuration = SignedDuration::from_hours(1);
 
 /// Refused items below which nothing is made of them.
@@ -109,10 +109,10 @@ impl Hour {
         self.minutes.is_empty()
     }
 
-    /// How much was refused, when the feed has brought `events_total` events in all.
+    /// How much was refused within `span`, when the feed has brought `events_total` events in all.
     #[must_use]
-    pub fn judge(&self, events_total: u64, now: Timestamp) -> Refused<'_> {
-        let recent = || self.minutes.iter().filter(|minute| now.duration_since(minute.at) < SPAN);
+    pub fn judge(&self, events_total: u64, span: SignedDuration, now: Timestamp) -> Refused<'_> {
+        let recent = || self.minutes.iter().filter(|minute| now.duration_since(minute.at) < span);
         let Some(first) = recent().next() else { return Refused::None };
         let (items, pages) = recent().fold((0, 0), |(items, pages), next| (items + next.items, pages + next.pages));
         let fault = self.fault.as_str();
@@ -143,7 +143,7 @@ mod tests {
         for (second, items, page, events_before) in batches {
             hour.add(&Batch { page: *page, ..batch(*second, *items) }, *events_before);
         }
-        assert_eq!(hour.judge(events_total, at(now)), *expect, "{batches:?} of {events_total} at {now}");
+        assert_eq!(hour.judge(events_total, SPAN, at(now)), *expect, "{batches:?} of {events_total} at {now}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report, in helpers too")]
 
 mod destinations;
+mod habits;
 mod parts;
 
 use std::{

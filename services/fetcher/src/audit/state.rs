@@ -27,6 +27,9 @@ impl State {
             started_at_unix_nano: instant::to_unix_nano(now),
             windows_total: before.windows_total,
             missing_total: before.missing_total,
+            missing_at_unix_nano: before.missing_at_unix_nano,
+            last_missing: before.last_missing,
+            complete_at_unix_nano: before.complete_at_unix_nano,
             hourly_due_unix_nano: before.hourly_due_unix_nano,
             daily_due_unix_nano: before.daily_due_unix_nano,
             older_due_unix_nano: before.older_due_unix_nano,
@@ -38,7 +41,14 @@ impl State {
         self.message.finished_at_unix_nano = instant::to_unix_nano(now);
         self.message.trouble.clear();
         self.message.windows_total += 1;
-        self.message.missing_total += self.found().missing;
+        let found = *self.found();
+        self.message.missing_total += found.missing;
+        if found.missing > 0 {
+            self.message.missing_at_unix_nano = instant::to_unix_nano(now);
+            self.message.last_missing = Some(found);
+        } else {
+            self.message.complete_at_unix_nano = instant::to_unix_nano(now);
+        }
     }
 
     /// Whether a window is begun and not finished.

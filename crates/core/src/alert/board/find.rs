@@ -5,25 +5,25 @@
 use std::collections::HashSet;
 
 use jiff::{SignedDuration, Timestamp};
-use latchkey_contracts::{About, Object};
+use latchkey_contracts::{About, Feed, Object};
 
 use super::{Board, Entry};
 use crate::{
     alert::{
         Finding, Kind,
         chain::{self, Shared},
-        destination, is_raised, reader,
+        destination, drift, is_raised, reader,
     },
     verdict::{
         ChainWindow, DropOff, Judgement,
         outage::{self, Stage},
-        rejections::Refused,
+        rejections::{self, Refused},
         source_drop_off,
     },
 };
 
-/// How long a new watcher takes at most to read what was refused before its time.
-const REFUSALS_ARRIVE_WITHIN: SignedDuration = SignedDuration::from_mins(2);
+/// How long a new watcher takes at most to read what was told before its time.
+const PAST_ARRIVES_WITHIN: SignedDuration = SignedDuration::from_mins(2);
 
 impl Board {
     /// Findings about a source and its feeds: all that are alarms, and others where an alert may have to end.
@@ -61,15 +61,65 @@ impl Board {
 
     fn find_rejections(&self, entry: &Entry, now: Timestamp) -> Option<Found> {
         let ChainWindow { chain, source_label, events_total, .. } = &entry.window;
-        let refused = self.refused.get(chain).map_or(Refused::None, |hour| hour.judge(*events_total, now));
-        let finding = match chain::find_rejections(&entry.window, &refused) {
-            // The last hour's refusals may not have been read yet.
-            Finding::Clear if now.duration_since(self.watched_since) < REFUSALS_ARRIVE_WITHIN => Finding::Unsure,
-            finding => finding,
-        };
+        let span = self.timing.settles_after.min(rejections::SPAN);
+        let refused = self.refused.get(chain).map_or(Refused::None, |hour| hour.judge(*events_total, span, now));
+        let finding = self.unless_new(chain::find_rejections(&entry.window, &refused), now);
         let about = About::Chain(chain.clone());
         let asked = entry.has_alerts || matches!(finding, Finding::Alarm(_));
         asked.then(|| Found { kind: Kind::Rejections, about, label: source_label.clone(), finding })
+    }
+
+    /// Findings about feeds that differ from their schema, or about the schema if many do.
+    pub(super) fn find_drift(&self, now: Timestamp, found: &mut Vec<Found>) {
+        let settles_after = self.timing.settles_after;
+        let known = self.drifting.iter().filter_map(|(chain, drifting)| Some((self.chains.get(chain)?, drifting)));
+        let drifting: Vec<_> = known
+            .map(|(entry, drifting)| (entry, drifting, drifting.find(&entry.window, settles_after, now)))
+            .collect();
+        for feed in Feed::ALL {
+            let of_feed = || drifting.iter().filter(|(entry, ..)| entry.window.chain.feed == feed);
+            let alarms = of_feed().filter(|(.., finding)| matches!(finding, Finding::Alarm(_)));
+            let alarms: Vec<_> = alarms.map(|(_, drifting, _)| *drifting).collect();
+            let log_type = feed.log_type().to_string();
+            let about = About::Object(Object::named(&log_type));
+            let raised = self.is_raised_about(Kind::SchemaDrift, &about);
+            let common = drift::find_common(&log_type, &alarms, raised);
+            let is_common = matches!(common, Finding::Alarm(_));
+            for (entry, _, finding) in of_feed() {
+                let ChainWindow { chain, source_label, .. } = &entry.window;
+                let finding = match finding {
+                    Finding::Alarm(_) if is_common => Finding::Unsure,
+                    finding => finding.clone(),
+                };
+                let about = About::Chain(chain.clone());
+                found.push(Found { kind: Kind::SchemaDrift, about, label: source_label.clone(), finding });
+            }
+            if raised || is_common {
+                let finding = self.unless_new(common, now);
+                found.push(Found { kind: Kind::SchemaDrift, about, label: log_type, finding });
+            }
+        }
+    }
+
+    /// Findings about what audits of feeds have met.
+    pub(super) fn find_audits(&self, now: Timestamp, found: &mut Vec<Found>) {
+        for (chain, audited) in &self.audits {
+            let Some(entry) = self.chains.get(chain) else { continue };
+            let finding = audited.find(&entry.window, self.timing.settles_after, now);
+            if entry.has_alerts || matches!(finding, Finding::Alarm(_)) {
+                let (about, label) = (About::Chain(chain.clone()), entry.window.source_label.clone());
+                found.push(Found { kind: Kind::EventsMissed, about, label, finding });
+            }
+        }
+    }
+
+    /// What is clear for a watcher who may not have read everything yet is not clear.
+    fn unless_new(&self, finding: Finding, now: Timestamp) -> Finding {
+        let arrives_within = PAST_ARRIVES_WITHIN.min(self.timing.settles_after);
+        match finding {
+            Finding::Clear if now.duration_since(self.watched_since) < arrives_within => Finding::Unsure,
+            finding => finding,
+        }
     }
 
     /// Findings about streams, their readers, lookup tables and destinations.
@@ -79,7 +129,7 @@ impl Board {
             let Some(at) = entry.window.newest().map(|look| look.at) else { continue };
             let who = reader::Reader { name, stream: entry.stream, is_sink: entry.is_sink };
             for kind in reader::KINDS {
-                found.push(Found::object(kind, name, reader::find(kind, who, &entry.window, self.patience, at)));
+                found.push(Found::object(kind, name, reader::find(kind, who, &entry.window, self.timing.reader, at)));
             }
         }
         for (stream, (bytes, max_bytes)) in &self.streams {
@@ -89,9 +139,13 @@ impl Board {
             found.push(Found::object(Kind::LookupStale, table, reader::stale(table, *staleness, now)));
         }
         for (name, waiting) in &self.destinations {
-            let (watched_since, patience) = (self.watched_since, self.patience.stands_still);
+            let (watched_since, patience) = (self.watched_since, self.timing.reader.stands_still);
             let finding = destination::failing(name, waiting.since, watched_since, patience, waiting.at);
             found.push(Found::object(Kind::DestinationFailing, name, finding));
+        }
+        for (consumer, given_up) in &self.given_up {
+            let finding = given_up.find(consumer, self.timing.settles_after, now);
+            found.push(Found::object(Kind::DeliveriesExhausted, consumer, finding));
         }
     }
 }
@@ -99,7 +153,7 @@ impl Board {
 impl Board {
     /// Alerts that are raised and that nothing was found about: others look after their condition, or there is nothing left to look
     /// at. People are reminded of them like of any other.
-    pub(super) fn find_others(&self, found: &mut Vec<Found>) {
+    pub(super) fn find_others(&self, now: Timestamp, found: &mut Vec<Found>) {
         let seen: HashSet<_> = found.iter().map(|found| (found.kind, found.about.clone())).collect();
         let raised = self
             .alerts
@@ -109,17 +163,24 @@ impl Board {
             kind: *kind,
             about: about.clone(),
             label: last.source_label.clone(),
-            finding: if self.is_gone(*kind, about) { Finding::Clear } else { Finding::Unsure },
+            finding: if self.is_gone(*kind, about, now) { Finding::Clear } else { Finding::Unsure },
         });
         found.extend(others);
     }
 
-    /// Whether the alert is about a chain or a source that is not there any more: nothing can be wrong with it.
-    fn is_gone(&self, kind: Kind, about: &About) -> bool {
+    /// Whether the alert is about a chain or a source that is not there any more: nothing can be wrong with it. Or about what was told
+    /// long before this watcher began, and not since.
+    fn is_gone(&self, kind: Kind, about: &About, now: Timestamp) -> bool {
+        let watched_for = now.duration_since(self.watched_since);
         match about {
-            About::Chain(chain) if kind == Kind::Rejections || chain::KINDS.contains(&kind) => {
+            About::Chain(chain)
+                if matches!(kind, Kind::Rejections | Kind::SchemaDrift | Kind::EventsMissed)
+                    || chain::KINDS.contains(&kind) =>
+            {
                 !self.chains.contains_key(chain)
+                    || (kind == Kind::SchemaDrift && watched_for >= self.timing.settles_after)
             }
+            About::Object(_) if kind == Kind::DeliveriesExhausted => watched_for >= self.timing.settles_after,
             About::Source(source) if kind == Kind::SourceDropOff => self.feeds_of(source).next().is_none(),
             _ => false,
         }

@@ -1,7 +1,15 @@
-use latchkey_contracts::alert::alert::{Change, State};
+use latchkey_contracts::{
+    Object,
+    alert::alert::{Change, State},
+    drift::{Change as Drifted, Drift, change},
+    reread::{Found, Reread},
+};
 
 use super::*;
-use crate::verdict::Outcome;
+use crate::{
+    instant,
+    verdict::{Outcome, rejections::Batch},
+};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + seconds).unwrap()
@@ -43,7 +51,7 @@ fn refused(reason: &str) -> Outcome {
 }
 
 fn board(windows: impl IntoIterator<Item = ChainWindow>) -> Board {
-    let mut board = Board::new(Policies::default(), None, Patience::default(), at(0));
+    let mut board = Board::new(Policies::default(), Timing::default(), at(0));
     for window in windows {
         assert!(board.observe(window));
     }
@@ -223,7 +231,7 @@ fn what_validation_refuses_is_raised_and_resolved_an_hour_later() {
 #[test]
 fn people_are_reminded_of_what_others_look_after() {
     let mut board = board([]);
-    board.remind_every = Some(SignedDuration::from_hours(4));
+    board.timing.remind_every = Some(SignedDuration::from_hours(4));
     let raised = Alert {
         state: State::Raised.into(),
         change: Change::Raised.into(),
@@ -261,4 +269,95 @@ fn what_is_wrong_with_a_removed_chain_is_over() {
     assert_eq!(sweep(&mut board, 2), ["poll_refused acme/audit_events Resolved after 1"]);
     // Nobody polls it, and nobody is to: also long after it is not called dead.
     assert_eq!(sweep(&mut board, 100_000), [""; 0]);
+}
+
+fn drift(second: i64) -> Drift {
+    let change = Drifted { kind: change::Kind::Field.into(), path: "$.zone".into(), ..Drifted::default() };
+    let at = instant::to_unix_nano(at(second));
+    Drift { first_unix_nano: at, last_unix_nano: at, changes: vec![change], ..Drift::default() }
+}
+
+/// The chain, active at this second.
+fn active(source: &str, second: i64) -> ChainWindow {
+    let arrived = ChainWindow { last_arrival_at: Some(at(second)), ..window(Outcome::Active) };
+    ChainWindow {
+        polled_at: at(second),
+        next_poll_at: at(second + 60),
+        chain: chain_of(source, Feed::AuditEvents),
+        ..arrived
+    }
+}
+
+#[test]
+fn drift_is_raised_and_resolved_when_events_come_without_it() {
+    let mut board = board([active("acme", 0)]);
+    board.drift(&chain(), &drift(0));
+    // One that is not polled is no chain to speak of.
+    board.drift(&chain_of("gone", Feed::ItemUsages), &drift(0));
+    assert_eq!(sweep(&mut board, 1), ["schema_drift acme/audit_events Raised after 0"]);
+    board.observe(active("acme", 0));
+    assert_eq!(sweep(&mut board, 3_600), ["poll_dead acme/audit_events Raised after 0"]);
+    board.observe(active("acme", 3_600));
+    assert_eq!(sweep(&mut board, 3_601), ["poll_dead acme/audit_events Resolved after 1"]);
+    board.observe(active("acme", 3_700));
+    assert_eq!(sweep(&mut board, 3_719), [""; 0]);
+    assert_eq!(sweep(&mut board, 3_720), ["schema_drift acme/audit_events Resolved after 1"]);
+}
+
+#[test]
+fn a_log_type_that_many_sources_differ_from_is_one_alert() {
+    let sources = ["a", "b", "c", "d", "e"];
+    let mut board = board(sources.map(|source| active(source, 0)));
+    for source in sources {
+        board.drift(&chain_of(source, Feed::AuditEvents), &drift(0));
+    }
+    assert_eq!(sweep(&mut board, 1), ["schema_drift OnePassword-AuditEvent Raised after 0"]);
+    // The schema is patched; one account still has something of its own.
+    for source in sources {
+        board.observe(active(source, 3_500));
+    }
+    board.drift(&chain_of("c", Feed::AuditEvents), &drift(3_500));
+    let over = ["schema_drift OnePassword-AuditEvent Resolved after 1", "schema_drift c/audit_events Raised after 0"];
+    assert_eq!(sweep(&mut board, 3_620), over);
+}
+
+#[test]
+fn drift_of_which_nothing_is_kept_is_over() {
+    let mut board = board([active("acme", 0)]);
+    let raised =
+        Alert { state: State::Raised.into(), change: Change::Raised.into(), told_at_unix_nano: 1, ..Alert::default() };
+    for kind in [Kind::SchemaDrift, Kind::DeliveriesExhausted] {
+        let about =
+            if kind == Kind::SchemaDrift { About::Chain(chain()) } else { About::Object(Object::named("other")) };
+        board.learn(kind, &about, Known { sequence: 1, last: Some(raised.clone()) });
+    }
+    board.observe(active("acme", 3_500));
+    assert_eq!(sweep(&mut board, 3_599), [""; 0]);
+    let over = ["deliveries_exhausted other Resolved after 1", "schema_drift acme/audit_events Resolved after 1"];
+    assert_eq!(sweep(&mut board, 3_600), over);
+}
+
+#[test]
+fn what_an_audit_has_missed_is_raised_and_resolved_by_the_next() {
+    let mut board = board([active("acme", 0)]);
+    let missing = Reread {
+        missing_at_unix_nano: instant::to_unix_nano(at(1)),
+        last_missing: Some(Found { missing: 2, repaired: 2, ..Found::default() }),
+        ..Reread::default()
+    };
+    board.audited(&chain(), &missing);
+    assert_eq!(sweep(&mut board, 2), ["events_missed acme/audit_events Raised after 0"]);
+    board.observe(active("acme", 4_000));
+    assert_eq!(sweep(&mut board, 4_000), [""; 0]);
+    board.audited(&chain(), &Reread { complete_at_unix_nano: instant::to_unix_nano(at(3_900)), ..missing });
+    assert_eq!(sweep(&mut board, 4_001), ["events_missed acme/audit_events Resolved after 1"]);
+}
+
+#[test]
+fn messages_that_are_given_up_are_raised_for_an_hour() {
+    let mut board = board([]);
+    board.give_up("normalizer", "PAGES", 7, at(0));
+    assert_eq!(sweep(&mut board, 1), ["deliveries_exhausted normalizer Raised after 0"]);
+    assert_eq!(sweep(&mut board, 3_599), [""; 0]);
+    assert_eq!(sweep(&mut board, 3_600), ["deliveries_exhausted normalizer Resolved after 1"]);
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::verdict::{
-    Outcome, Policy, judge,
+    Outcome, Policy, Watch, judge,
     samples::{at, refused, window},
 };
 
@@ -34,7 +34,7 @@ fn judged(now: Now) -> (ChainWindow, Judgement) {
         Now::Silent => (ChainWindow { last_arrival_at: Some(at(-2 * DAY)), ..window() }, 650, 0),
         Now::Empty => (ChainWindow { last_arrival_at: None, first_polled_at: at(-2 * DAY), ..window() }, 650, 0),
     };
-    let judgement = judge(&window, None, at(watched_since), at(at_second), &Policy::default());
+    let judgement = judge(&window, None, Watch::since(at(watched_since)), at(at_second), &Policy::default());
     (window, judgement)
 }
 
@@ -134,7 +134,7 @@ fn every_alarm_says_what_is_and_what_to_do() {
 #[test]
 fn a_clock_that_runs_out_is_told_of_in_time() {
     let find = |window: &ChainWindow| {
-        let judgement = judge(window, None, at(0), at(650), &Policy::default());
+        let judgement = judge(window, None, Watch::since(at(0)), at(650), &Policy::default());
         find(Kind::DataAtRisk, window, &judgement, Shared::NOTHING, at(650))
     };
     assert_eq!(find(&window()), Finding::Unsure);

@@ -35,6 +35,17 @@ impl Gaps {
         self.heaviest = self.heaviest.max(weight);
     }
 
+    /// Sum, sum of squares, and the heaviest.
+    pub(super) fn numbers(&self) -> (f32, f32, f32) {
+        (self.sum, self.squares, self.heaviest)
+    }
+
+    /// The gaps with these numbers; `None` if none have them.
+    pub(super) fn of_numbers(sum: f32, squares: f32, heaviest: f32) -> Option<Self> {
+        let is_sound = [sum, squares, heaviest].iter().all(|number| number.is_finite() && *number >= 0.0);
+        is_sound.then_some(Self { sum, squares, heaviest })
+    }
+
     /// A week has passed.
     pub(super) fn age(&mut self) {
         self.sum *= FADE;

@@ -1,3 +1,5 @@
+use latchkey_contracts::habit::Habit as Kept;
+
 use super::*;
 use crate::verdict::{calendar, samples};
 
@@ -190,4 +192,34 @@ fn a_false_alarm_makes_patient_and_patience_fades() {
 #[test]
 fn thirty_thousand_habits_take_little_memory() {
     assert!(size_of::<Habit>() <= 440, "{}", size_of::<Habit>());
+}
+
+#[test]
+fn what_is_kept_is_recalled_as_it_was() {
+    let chain = samples::window().chain;
+    for mut feed in [Watched::new(Calendar::default()), learned()] {
+        let end = feed.now + 2 * DAY;
+        feed.until(end, |_| false);
+        let kept = feed.habit.keep(&chain, at(0));
+        assert_eq!((kept.source.as_str(), kept.feed.as_str()), ("acme", "item_usages"));
+        assert_eq!(Habit::recall(&kept), Some(feed.habit));
+    }
+}
+
+#[test]
+fn what_is_no_habit_is_not_recalled() {
+    let sound = learned().habit.keep(&samples::window().chain, at(0));
+    let broken = [
+        Kept { arrived: vec![0; 167].into(), ..sound.clone() },
+        Kept { seen: vec![0; 168].into(), ..sound.clone() },
+        Kept { seen: vec![255; 168].into(), ..sound.clone() },
+        Kept { slots_seen: LEARNED + 1, ..sound.clone() },
+        Kept { until_older: 0, ..sound.clone() },
+        Kept { weight: f32::NAN, ..sound.clone() },
+        Kept { gap_heaviest: -1.0, ..sound.clone() },
+        Kept::default(),
+    ];
+    for kept in broken {
+        assert_eq!(Habit::recall(&kept), None, "{kept:?}");
+    }
 }

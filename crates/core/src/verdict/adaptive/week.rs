@@ -56,6 +56,18 @@ impl Week {
         *seen += 1;
     }
 
+    /// Slots with arrivals, and slots seen, of each hour.
+    pub(super) fn bytes(&self) -> (&[u8], &[u8]) {
+        (&self.arrived, &self.seen)
+    }
+
+    /// The week with these counts; `None` if they are none of a week.
+    pub(super) fn of_bytes(arrived: &[u8], seen: &[u8]) -> Option<Self> {
+        let week = Self { arrived: arrived.try_into().ok()?, seen: seen.try_into().ok()? };
+        let mut hours = week.arrived.iter().zip(&week.seen);
+        hours.all(|(arrived, seen)| arrived <= seen && *seen <= FULL).then_some(week)
+    }
+
     /// What one silent slot of this hour weighs: −ln of its chance.
     pub(super) fn weight(&self, Hour(hour): Hour) -> f32 {
         let day_hour = hour % 24;

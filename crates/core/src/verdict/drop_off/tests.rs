@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::*;
 use crate::verdict::{
-    Calendar, Outcome, calendar, judge, poll,
+    Calendar, Outcome, Watch, calendar, judge, poll,
     samples::{at, refused, window},
 };
 
@@ -16,7 +16,11 @@ fn polled_until(now: i64) -> ChainWindow {
 }
 
 fn check(window: &ChainWindow, now: i64, policy: &Policy, expect: DropOff) {
-    assert_eq!(judge(window, None, at(-DAY), at(now), policy).drop_off, expect, "at {now} for {window:?}");
+    assert_eq!(
+        judge(window, None, Watch::since(at(-DAY)), at(now), policy).drop_off,
+        expect,
+        "at {now} for {window:?}"
+    );
 }
 
 /// A threshold of `minutes`, and a day for the first arrival.
@@ -41,7 +45,7 @@ fn rule_2_what_is_not_polled_or_refused_is_no_drop_off() {
     check(&window(), 100 * DAY, &policy, DropOff::InsufficientData);
     check(&refused("unauthorized", 9), 650, &policy, DropOff::InsufficientData);
     let window = polled_until(100 * DAY);
-    let unknown = poll(&window, at(101 * DAY), at(101 * DAY));
+    let unknown = poll(&window, Watch::since(at(101 * DAY)), at(101 * DAY));
     assert_eq!(drop_off(&window, None, &unknown, at(101 * DAY), &policy), DropOff::InsufficientData);
 }
 
@@ -93,7 +97,7 @@ fn source(feeds: &[(Option<i64>, bool)], now: i64, policy: &Policy, expect: Drop
             let window = if *answered { polled_until(now) } else { refused("unauthorized", 9) };
             let next_poll_at = at(now + 60);
             let window = ChainWindow { last_arrival_at: arrival.map(at), next_poll_at, ..window };
-            let poll = poll(&window, at(-DAY), at(now));
+            let poll = poll(&window, Watch::since(at(-DAY)), at(now));
             (window, poll)
         })
         .collect();

@@ -55,7 +55,7 @@ fn rule_0_without_a_look_nothing_is_said() {
     let empty = Window::default();
     check(&empty, 0, Pace::InsufficientData);
     assert_eq!(empty.stuck(at(0)), Stuck::InsufficientData);
-    assert_eq!(empty.eviction(at(0)), Eviction::InsufficientData);
+    assert_eq!(empty.eviction(at(0), Patience::default()), Eviction::InsufficientData);
 }
 
 #[test]
@@ -153,23 +153,23 @@ fn deliveries_that_are_never_answered() {
 fn unread_messages_that_leave_the_stream() {
     let day = 24 * 3_600;
     let waits = |days: i64, second| Look { oldest_at: Some(at(-days * day)), ..look(second) };
-    assert_eq!(window([waits(5, 0)]).eviction(at(0)), Eviction::No);
-    assert_eq!(window([waits(6, 0)]).eviction(at(0)), Eviction::Near { at: at(day) });
+    assert_eq!(window([waits(5, 0)]).eviction(at(0), Patience::default()), Eviction::No);
+    assert_eq!(window([waits(6, 0)]).eviction(at(0), Patience::default()), Eviction::Near { at: at(day) });
     let for_ever = Look { max_age: None, ..waits(99, 0) };
-    assert_eq!(window([for_ever]).eviction(at(0)), Eviction::No);
+    assert_eq!(window([for_ever]).eviction(at(0), Patience::default()), Eviction::No);
     // A consumer that was never at what the stream has lost.
     let behind = Look { first: 95, ..waits(1, 0) };
-    assert_eq!(window([behind]).eviction(at(0)), Eviction::Evicted { at: at(0), messages: 4 });
+    assert_eq!(window([behind]).eviction(at(0), Patience::default()), Eviction::Evicted { at: at(0), messages: 4 });
     // The server moves the floor over what is gone.
     let skipped = Look { first: 99, floor: 98, ..waits(1, 30) };
     let mut lost = window([waits(7, 0), skipped]);
-    assert_eq!(lost.eviction(at(30)), Eviction::Evicted { at: at(30), messages: 8 });
+    assert_eq!(lost.eviction(at(30), Patience::default()), Eviction::Evicted { at: at(30), messages: 8 });
     // What is counted is counted once, and told for a day.
     lost.add(Look { first: 101, floor: 98, ..waits(1, 60) });
-    assert_eq!(lost.eviction(at(60)), Eviction::Evicted { at: at(60), messages: 10 });
+    assert_eq!(lost.eviction(at(60), Patience::default()), Eviction::Evicted { at: at(60), messages: 10 });
     lost.add(Look { first: 101, floor: 98, ..waits(1, 90) });
-    assert_eq!(lost.eviction(at(60 + day - 1)), Eviction::Evicted { at: at(60), messages: 10 });
-    assert_eq!(lost.eviction(at(60 + day)), Eviction::No);
+    assert_eq!(lost.eviction(at(60 + day - 1), Patience::default()), Eviction::Evicted { at: at(60), messages: 10 });
+    assert_eq!(lost.eviction(at(60 + day), Patience::default()), Eviction::No);
 }
 
 #[test]
@@ -178,11 +178,11 @@ fn reading_to_the_end_before_messages_go_is_no_loss() {
     let empty =
         Look { first: 101, floor: 100, delivered: 100, pending: 0, ack_pending: 0, oldest_at: None, ..look(30) };
     let idle = window([Look { at: at(0), first: 50, ..empty }, empty]);
-    assert_eq!(idle.eviction(at(30)), Eviction::No);
+    assert_eq!(idle.eviction(at(30), Patience::default()), Eviction::No);
     assert_eq!(idle.pace(at(30), Patience::default()), Pace::Ok);
     // A reader that begins in the middle of a stream's life begins at its first message.
     let begins = Look { first: 5_000, floor: 4_999, ..look(0) };
-    assert_eq!(window([begins]).eviction(at(0)), Eviction::No);
+    assert_eq!(window([begins]).eviction(at(0), Patience::default()), Eviction::No);
 }
 
 #[test]

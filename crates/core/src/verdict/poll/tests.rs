@@ -5,13 +5,13 @@ const LONG_AGO: i64 = -1_000_000;
 
 /// One row: the window, the moment, since when it is watched; the verdict's word.
 fn check(window: &ChainWindow, now: i64, watched_since: i64, expect: &str) {
-    let verdict = poll(window, at(watched_since), at(now));
+    let verdict = poll(window, Watch::since(at(watched_since)), at(now));
     assert_eq!(verdict.as_str(), expect, "{verdict:?} at {now} for {window:?}");
     assert!(Poll::WORDS.contains(&verdict.as_str()));
 }
 
 fn lasting(window: &ChainWindow, now: i64) -> bool {
-    match poll(window, at(LONG_AGO), at(now)) {
+    match poll(window, Watch::since(at(LONG_AGO)), at(now)) {
         Poll::Refused(refusal) => refusal.lasting,
         other => panic!("{other:?}"),
     }
@@ -32,7 +32,7 @@ fn rule_1_overdue_is_dead_only_for_who_has_watched() {
     ] {
         check(&window(), now, watched_since, expect);
     }
-    assert_eq!(poll(&window(), at(LONG_AGO), at(841)), Poll::Dead { since: at(660) });
+    assert_eq!(poll(&window(), Watch::since(at(LONG_AGO)), at(841)), Poll::Dead { since: at(660) });
 }
 
 #[test]
@@ -65,9 +65,12 @@ fn rule_2_refused_carries_why_and_since_when() {
         since: at(540),
         lasting: true,
     };
-    assert_eq!(poll(&window, at(LONG_AGO), at(601)), Poll::Refused(refusal.clone()));
+    assert_eq!(poll(&window, Watch::since(at(LONG_AGO)), at(601)), Poll::Refused(refusal.clone()));
     let never_answered = ChainWindow { last_success_at: None, ..window };
-    assert_eq!(poll(&never_answered, at(LONG_AGO), at(601)), Poll::Refused(Refusal { since: at(0), ..refusal }));
+    assert_eq!(
+        poll(&never_answered, Watch::since(at(LONG_AGO)), at(601)),
+        Poll::Refused(Refusal { since: at(0), ..refusal })
+    );
 }
 
 #[test]

@@ -1,0 +1,61 @@
+//! Events that are refused, that differ from their schema, or that polling does not bring.
+
+use latchkey_simulator::{BadItem, Fault, NewEvent, Plan, RequestKind, Rule, clock};
+
+use super::*;
+
+const NORMALIZED: [Service; 3] = [Service::Fetcher, Service::Normalizer, Service::Alerter];
+
+#[tokio::test]
+async fn lk107_a_page_with_items_that_are_no_events() {
+    // An item that is none on each page.
+    let settings = Settings { page_limit: 1, ..settings(&NORMALIZED, alerter(&json!({}))) };
+    let watched = Watched::start(simulator(account()).await, &settings).await;
+    watched.caught_up().await;
+    watched.simulator.set_fault(ACCOUNT, Some(USAGES), Fault::BadItem(BadItem::WrongTypes)).unwrap();
+    watched.simulator.append_sample(ACCOUNT, USAGES, 20).unwrap();
+    let raised = watched.raised(Kind::Rejections, &usages()).await;
+    assert_eq!(raised.reason, "items");
+    watched.resolved(Kind::Rejections, &usages()).await;
+    watched.stop().await;
+}
+
+#[tokio::test]
+async fn lk108_events_with_a_field_that_nobody_has_declared() {
+    let watched = Watched::start(simulator(account()).await, &settings(&NORMALIZED, alerter(&json!({})))).await;
+    watched.caught_up().await;
+    let event = json!({
+        "uuid": "56YE2TYN2VFYRLNSHKPW5NVT5E",
+        "timestamp": clock::now(),
+        "action": "fill",
+        "mood": "s3cret",
+    });
+    let event = NewEvent::from_json(event.to_string()).unwrap();
+    watched.simulator.append(ACCOUNT, USAGES, [event]).unwrap();
+    let raised = watched.raised(Kind::SchemaDrift, &usages()).await;
+    assert_eq!(raised.reason, "field");
+    let told = "Events of item_usages of acme differ from their schema: the new field $.mood.";
+    assert_eq!(raised.summary, told);
+    watched.simulator.append_sample(ACCOUNT, USAGES, 1).unwrap();
+    watched.resolved(Kind::SchemaDrift, &usages()).await;
+    watched.stop().await;
+}
+
+#[tokio::test]
+async fn lk109_events_that_only_an_audit_finds() {
+    let mut more = alerter(&json!({}));
+    more["fetcher"]["audit"] =
+        json!({ "lag": "0s", "recent_every": "1s", "wide_every": "1h", "older_every": "1h", "enabled": true });
+    let watched =
+        Watched::start(simulator(account()).await, &settings(&[Service::Fetcher, Service::Alerter], more)).await;
+    watched.caught_up().await;
+    let skipped =
+        Rule { feed: Some(USAGES), on: Some(RequestKind::Cursor), ..Rule::new(Fault::Skipped { share: 0.5 }) };
+    watched.simulator.set_plan(Plan::new([skipped])).unwrap();
+    watched.simulator.append_sample(ACCOUNT, USAGES, 40).unwrap();
+    let raised = watched.raised(Kind::EventsMissed, &usages()).await;
+    assert_eq!(raised.reason, "delivered");
+    watched.simulator.set_plan(Plan::default()).unwrap();
+    watched.resolved(Kind::EventsMissed, &usages()).await;
+    watched.stop().await;
+}
