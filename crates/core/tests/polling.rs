@@ -49,7 +49,15 @@ struct World {
     generation: usize,
 }
 
-/// One fetcher in the middle of a turn.
+/// One fetcher.
+#[derive(Default)]
+struct Fetcher {
+    running: Option<Running>,
+    /// Where its last turn ended, whatever others have done since.
+    remembers: Option<(Position, History)>,
+}
+
+/// In the middle of a turn.
 struct Running {
     turn: Turn,
     action: Action,
@@ -215,16 +223,19 @@ impl World {
     }
 
     /// One step of a fetcher, which begins a turn if it has none. A crash or the turn's end leaves it without one.
-    fn step(&mut self, fetcher: &mut Option<Running>, luck: Luck) {
-        let running = fetcher.get_or_insert_with(|| {
+    fn step(&mut self, fetcher: &mut Fetcher, luck: Luck) {
+        let running = fetcher.running.get_or_insert_with(|| {
             let began_at = self.now();
-            let (turn, action) = Turn::begin(policy(), 0.5, began_at);
+            let (turn, action) = match fetcher.remembers.take() {
+                Some(last) => Turn::resume(policy(), 0.5, last, began_at),
+                None => Turn::begin(policy(), 0.5, began_at),
+            };
             Running { turn, action, held: None, steps: 0, asked: Vec::new(), began_at }
         });
         running.steps += 1;
         assert!(running.steps < 2_000, "a turn has a bound");
         match luck {
-            Luck::Crash => return *fetcher = None,
+            Luck::Crash => return *fetcher = Fetcher::default(),
             Luck::Arrival => self.arrive(),
             Luck::Growth => self.events += 1,
             Luck::Poison => self.generation += 1,
@@ -237,7 +248,10 @@ impl World {
         let input = match (&running.action, luck) {
             (Action::Finish(report), _) => {
                 self.finish(report);
-                return *fetcher = None;
+                // An uncertain position is none to go on from.
+                let certain = report.outcome.is_some();
+                let remembers = certain.then(|| (report.position.clone(), report.history.clone()));
+                return *fetcher = Fetcher { running: None, remembers };
             }
             (Action::Recover | Action::LookBack { .. } | Action::Publish { .. }, Luck::BusFails) => Input::BusFailed,
             (Action::Recover, _) => self.recovered(),
@@ -328,11 +342,14 @@ proptest! {
         steps in prop::collection::vec((0_usize..2, luck()), 0..300),
     ) {
         let mut world = World { events: initial, ..World::default() };
-        let mut fetchers = [None, None];
+        let mut fetchers = [Fetcher::default(), Fetcher::default()];
         for (fetcher, luck) in steps {
             match luck {
-                // A turn is over long before retention strikes.
-                Luck::Expiry if fetchers.iter().all(Option::is_none) => world.expire(),
+                // A turn is over long before retention strikes, and what it left in memory is forgotten.
+                Luck::Expiry if fetchers.iter().all(|fetcher| fetcher.running.is_none()) => {
+                    fetchers = [Fetcher::default(), Fetcher::default()];
+                    world.expire();
+                }
                 luck => world.step(&mut fetchers[fetcher], luck),
             }
         }
@@ -341,9 +358,9 @@ proptest! {
             world.arrive();
         }
         // A cursor may have to be refused twice before the chain begins again.
-        for mut fetcher in fetchers.into_iter().chain([None, None, None]) {
+        for mut fetcher in fetchers.into_iter().chain([Fetcher::default(), Fetcher::default(), Fetcher::default()]) {
             world.step(&mut fetcher, Luck::Good);
-            while fetcher.is_some() {
+            while fetcher.running.is_some() {
                 world.step(&mut fetcher, Luck::Good);
             }
         }

@@ -8,6 +8,7 @@ mod faults;
 mod others_lose_events;
 mod past;
 mod recovery;
+mod scale_out;
 mod sources;
 mod support;
 mod tokens;
