@@ -41,6 +41,11 @@ pub(crate) struct Arguments {
     #[arg(long, requires = "sources")]
     pub(crate) audits: bool,
 
+    /// Poll for so many minutes with everything going wrong that may, then compare what is stored with what the API has: 24 minutes hold the
+    /// polls of a day.
+    #[arg(long, value_name = "MINUTES", conflicts_with_all = ["alone", "judging", "silence", "sources"], value_parser = clap::value_parser!(u16).range(1..=1440))]
+    pub(crate) soak: Option<u16>,
+
     /// Write the pages and lookup tables that are normalized there, a file each, for comparison with other programs.
     #[arg(long, value_name = "DIR", requires = "alone")]
     pub(crate) write_pages: Option<PathBuf>,

@@ -25,6 +25,7 @@ mod programs;
 mod report;
 mod side_by_side;
 mod silence;
+mod soak;
 mod sources;
 mod stand_in;
 mod usage;
@@ -51,6 +52,10 @@ async fn measure(arguments: &Arguments) -> Result<()> {
     if let Some(number) = arguments.sources {
         let programs = programs(arguments)?;
         return sources::run(&mut out, &programs, &nats().await?, arguments, number).await;
+    }
+    if let Some(minutes) = arguments.soak {
+        let programs = programs(arguments)?;
+        return soak::run(&mut out, &programs, &nats().await?, arguments, minutes).await;
     }
     alone(&mut out, arguments).await?;
     if arguments.only_alone() {

@@ -5,6 +5,7 @@
 mod budget;
 mod chains;
 mod faults;
+mod live_first;
 mod others_lose_events;
 mod past;
 mod recovery;
