@@ -29,6 +29,23 @@ pub(crate) struct Arguments {
     #[arg(long, conflicts_with_all = ["alone", "judging"])]
     pub(crate) silence: bool,
 
+    /// Measure one fetcher that polls so many sources, three feeds a minute each, and nothing else.
+    #[arg(long, value_name = "N", conflicts_with_all = ["alone", "judging", "silence"], value_parser = clap::value_parser!(u32).range(4..=10_000))]
+    pub(crate) sources: Option<u32>,
+
+    /// How long each of the two stretches is that `--sources` measures.
+    #[arg(long, requires = "sources", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=600))]
+    pub(crate) minutes: u16,
+
+    /// Have the past of `--sources` audited, as it is by default.
+    #[arg(long, requires = "sources")]
+    pub(crate) audits: bool,
+
+    /// Poll for so many minutes with everything going wrong that may, then compare what is stored with what the API has: 24 minutes hold the
+    /// polls of a day.
+    #[arg(long, value_name = "MINUTES", conflicts_with_all = ["alone", "judging", "silence", "sources"], value_parser = clap::value_parser!(u16).range(1..=1440))]
+    pub(crate) soak: Option<u16>,
+
     /// Write the pages and lookup tables that are normalized there, a file each, for comparison with other programs.
     #[arg(long, value_name = "DIR", requires = "alone")]
     pub(crate) write_pages: Option<PathBuf>,

@@ -83,7 +83,8 @@ pub(crate) async fn run(programs: &Programs, nats: &Binary, arguments: &Argument
     let mut directory =
         tempfile::Builder::new().prefix("latchkey-bench-").tempdir_in(fs::canonicalize(&arguments.dir)?)?;
     directory.disable_cleanup(arguments.keep);
-    let stand_in = StandIn::start(programs, arguments, directory.path()).await?;
+    let events = arguments.events_per_feed().to_string();
+    let stand_in = StandIn::start(programs, &["--profile", "bulk", "--events", &events], directory.path()).await?;
     let server = Server::start(ServerOptions::new(nats.clone(), directory.path().join("nats"))).await?;
     let bus = Bus::connect(server.connect_options("latchkey-bench")).await?;
     // Each service does the same; here it makes the stream that is looked at from the beginning.
@@ -214,7 +215,7 @@ impl Scene<'_> {
             // The stand-in has no limits.
             "fetcher": { "requests_per_minute": 1_000_000, "requests_per_hour": 1_000_000, "sources": [{
                 "id": SOURCE,
-                "token_file": self.stand_in.token_file,
+                "token_file": self.stand_in.token_file(1),
                 "events_api_url": self.stand_in.url,
                 "ca_file": self.stand_in.ca_file,
                 "feeds": feeds,
@@ -241,7 +242,7 @@ impl Scene<'_> {
         command.args(["--output-compression", self.arguments.compression.as_str()]);
         command.args(["--events-api-url", &self.stand_in.url, "--nats-url", &self.server.url()]);
         command.arg("--output").arg(output);
-        command.arg("--token-file").arg(&self.stand_in.token_file).arg("--ca-file").arg(&self.stand_in.ca_file);
+        command.arg("--token-file").arg(self.stand_in.token_file(1)).arg("--ca-file").arg(&self.stand_in.ca_file);
         command.arg("--lookups").arg(&self.stand_in.lookups).arg("--data-dir").arg(self.directory.path().join("up"));
         command.arg("--nats-token-file").arg(self.server.token_file());
         Ok(command)

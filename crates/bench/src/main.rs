@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 
 use anyhow::{Result, anyhow, ensure};
 use clap::Parser as _;
-use latchkey_bus::server::{self, ObtainOptions};
+use latchkey_bus::server::{self, Binary, ObtainOptions};
 use latchkey_runtime::clock;
 
 use self::{alone::Material, arguments::Arguments, drain::Drain, programs::Programs};
@@ -25,6 +25,8 @@ mod programs;
 mod report;
 mod side_by_side;
 mod silence;
+mod soak;
+mod sources;
 mod stand_in;
 mod usage;
 
@@ -47,12 +49,19 @@ async fn measure(arguments: &Arguments) -> Result<()> {
     if arguments.silence {
         return Ok(report::silence(&mut out, &silence::run()?)?);
     }
+    if let Some(number) = arguments.sources {
+        let programs = programs(arguments)?;
+        return sources::run(&mut out, &programs, &nats().await?, arguments, number).await;
+    }
+    if let Some(minutes) = arguments.soak {
+        let programs = programs(arguments)?;
+        return soak::run(&mut out, &programs, &nats().await?, arguments, minutes).await;
+    }
     alone(&mut out, arguments).await?;
     if arguments.only_alone() {
         return Ok(());
     }
-    let programs = if arguments.no_build { Programs::find() } else { Programs::build() }?;
-    let nats = server::obtain(ObtainOptions::default(), |step| drop(writeln!(io::stderr(), "{step}"))).await?;
+    let (programs, nats) = (programs(arguments)?, nats().await?);
     let mut drains = Vec::new();
     for number in 1..=usize::from(arguments.runs) {
         let drain = drain::run(&programs, &nats, arguments).await?;
@@ -65,6 +74,14 @@ async fn measure(arguments: &Arguments) -> Result<()> {
         report::table(&mut out, arguments, median)?;
     }
     Ok(())
+}
+
+fn programs(arguments: &Arguments) -> Result<Programs> {
+    if arguments.no_build { Programs::find() } else { Programs::build() }
+}
+
+async fn nats() -> Result<Binary> {
+    Ok(server::obtain(ObtainOptions::default(), |step| drop(writeln!(io::stderr(), "{step}"))).await?)
 }
 
 async fn alone(out: &mut impl io::Write, arguments: &Arguments) -> Result<()> {

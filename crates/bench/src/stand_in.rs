@@ -1,4 +1,4 @@
-//! The simulator as a process: the account that is drained.
+//! The simulator as a process.
 
 use std::{
     fs,
@@ -6,28 +6,30 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
-use crate::{arguments::Arguments, process::Process, programs::Programs};
+use crate::{process::Process, programs::Programs};
 
 /// Its first line says where it serves.
 const START_LIMIT: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(20);
 
-/// A simulator that serves one account over HTTPS.
+/// A simulator that serves accounts over HTTPS.
 #[derive(Debug)]
 pub(crate) struct StandIn {
     pub(crate) process: Process,
     pub(crate) url: String,
-    pub(crate) token_file: PathBuf,
+    /// Where it is steered.
+    pub(crate) plain_url: String,
+    tokens: PathBuf,
     pub(crate) ca_file: PathBuf,
     /// Tables with the names of its items, vaults and users.
     pub(crate) lookups: PathBuf,
 }
 
 impl StandIn {
-    /// Starts it and waits until it serves.
-    pub(crate) async fn start(programs: &Programs, arguments: &Arguments, directory: &Path) -> Result<Self> {
+    /// Starts it with accounts as `serve` says, and waits until it serves.
+    pub(crate) async fn start(programs: &Programs, serve: &[&str], directory: &Path) -> Result<Self> {
         let tokens = directory.join("tokens");
         let (lookups, ca_file) = (directory.join("lookups"), directory.join("ca.pem"));
         for made in [&tokens, &lookups] {
@@ -35,8 +37,8 @@ impl StandIn {
         }
         let mut command = programs.command("latchkey-simulator")?;
         command
-            .args(["--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0", "--profile", "bulk", "--events"])
-            .arg(arguments.events_per_feed().to_string())
+            .args(["--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0"])
+            .args(serve)
             .arg("--write-tokens")
             .arg(&tokens)
             .arg("--write-lookups")
@@ -45,23 +47,28 @@ impl StandIn {
             .arg(&ca_file);
         let mut process = Process::start("simulator", command, directory)?;
         let deadline = Instant::now() + START_LIMIT;
-        let url = loop {
-            if let Some(url) = https_url(&process.log()) {
-                break url;
+        let (plain_url, url) = loop {
+            if let Some(urls) = urls(&process.log()) {
+                break urls;
             }
             ensure!(process.check()?, "the simulator ended at once");
             ensure!(Instant::now() < deadline, "the simulator has not started");
             tokio::time::sleep(POLL).await;
         };
-        let token_file = fs::read_dir(&tokens)?.next().context("the simulator has written no token")??.path();
-        Ok(Self { process, url, token_file, ca_file, lookups })
+        Ok(Self { process, url, plain_url, tokens, ca_file, lookups })
+    }
+
+    /// The file with an account's token. The first account has the number 1.
+    pub(crate) fn token_file(&self, account: usize) -> PathBuf {
+        self.tokens.join(format!("account-{account}.token"))
     }
 }
 
-/// The address in the simulator's first line, once that line is whole.
-fn https_url(log: &str) -> Option<String> {
+/// The addresses in the simulator's first line, plain and secure, once that line is whole.
+fn urls(log: &str) -> Option<(String, String)> {
     let (first, _) = log.split_once('\n')?;
-    first.split_ascii_whitespace().find(|word| word.starts_with("https://")).map(str::to_owned)
+    let url = |scheme| first.split_ascii_whitespace().find(|word| word.starts_with(scheme)).map(str::to_owned);
+    Some((url("http://")?, url("https://")?))
 }
 
 #[cfg(test)]
@@ -69,9 +76,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_is_read_from_a_whole_line() {
+    fn the_addresses_are_read_from_a_whole_line() {
         let line = "latchkey-simulator 1 serves 1 account(s), seed 1, at http://127.0.0.1:1 and https://127.0.0.1:22";
-        assert_eq!(https_url(line), None);
-        assert_eq!(https_url(&format!("{line}\n  tokens")).as_deref(), Some("https://127.0.0.1:22"));
+        assert_eq!(urls(line), None);
+        let expect = ("http://127.0.0.1:1".to_owned(), "https://127.0.0.1:22".to_owned());
+        assert_eq!(urls(&format!("{line}\n  tokens")), Some(expect));
     }
 }

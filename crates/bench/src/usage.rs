@@ -18,6 +18,8 @@ pub(crate) struct Usage {
     pub(crate) system: Duration,
     /// The most memory it ever had at once, in bytes.
     pub(crate) peak: u64,
+    /// What it has, in bytes.
+    pub(crate) resident: u64,
 }
 
 impl Usage {
@@ -46,9 +48,13 @@ fn parse(stat: &str, status: &str) -> Option<Usage> {
     let user = ticks(fields.nth(11)?)?;
     let system = ticks(fields.next()?)?;
     // A process that has ended and is not yet waited for has no memory.
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kilobytes: u64 = peak.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(Usage { user, system, peak: kilobytes * 1024 })
+    Some(Usage { user, system, peak: bytes(status, "VmHWM:")?, resident: bytes(status, "VmRSS:")? })
+}
+
+fn bytes(status: &str, key: &str) -> Option<u64> {
+    let value = status.lines().find_map(|line| line.strip_prefix(key))?;
+    let kilobytes: u64 = value.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
 }
 
 /// `cpu user nice system idle iowait irq softirq steal …`, of which idle and iowait are no work.
@@ -72,7 +78,7 @@ mod tests {
         let stat = "7 (a b) c) S 1 7 7 0 -1 4194560 100 0 0 0 250 50 0 0 20 0 3 0 100 1000 100 18446744073709551615";
         let usage = parse(stat, "Name:\ta\nVmHWM:\t    2048 kB\nVmRSS:\t 1 kB\n").unwrap();
         assert_eq!((usage.user, usage.system), (Duration::from_millis(2_500), Duration::from_millis(500)));
-        assert_eq!(usage.peak, 2 << 20);
+        assert_eq!((usage.peak, usage.resident), (2 << 20, 1 << 10));
         assert_eq!(parse(stat, "Name:\ta\n"), None);
     }
 

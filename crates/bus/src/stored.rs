@@ -35,11 +35,19 @@ impl Bus {
     }
 
     /// Deletes what a literal subject holds before the sequence `end`.
+    ///
+    /// The server looks through the whole stream for it, however little there is: so it is asked first whether there is anything.
     pub(crate) async fn purge(&self, stream: &Stream, subject: String, end: u64) -> Result<(), Error> {
-        let purged = self.stream(stream).await?.purge().sequence(end).filter(subject).await;
-        purged
-            .map(|_| ())
-            .map_err(|error| Error::unavailable("deleting a message", format!("{}: {error}", stream.name)))
+        let failed = |error: &dyn std::fmt::Display| {
+            Error::unavailable("deleting a message", format!("{}: {error}", stream.name))
+        };
+        let handle = self.stream(stream).await?;
+        match handle.direct_get_last_for_subject(&subject).await {
+            Err(error) if error.kind() == DirectGetErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(failed(&error)),
+            Ok(_) => {}
+        }
+        handle.purge().sequence(end).filter(subject).await.map(|_| ()).map_err(|error| failed(&error))
     }
 
     pub(crate) async fn stream(&self, stream: &Stream) -> Result<async_nats::jetstream::stream::Stream<()>, Error> {

@@ -27,7 +27,7 @@ use self::recovery::Reset;
 pub use self::{
     failure::{CURSOR_REFUSED, Failure, PAGE_TOO_LARGE, TOO_LARGE, over_budget},
     history::{History, Recovery, Refusal},
-    phase::until_next,
+    phase::{is_in_place, until_next},
     policy::Policy,
     position::{LastPage, Position, recover},
     recovery::OVERLAP,
@@ -190,8 +190,7 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Begins a turn. It always reads first what the streams hold: two small reads beside a request to 1Password, and no memory that
-    /// could be stale. `jitter` is uniform in `[0, 1)`.
+    /// Begins a turn by reading what the streams hold. `jitter` is uniform in `[0, 1)`.
     #[must_use]
     pub fn begin(policy: Policy, jitter: f64, now: Timestamp) -> (Self, Action) {
         let turn = Self {
@@ -209,6 +208,18 @@ impl Turn {
             began_at: now,
         };
         (turn, Action::Recover)
+    }
+
+    /// Begins a turn where the chain's last one ended, as its report says, without reading anything.
+    ///
+    /// For one who knows that nobody has had the chain since. If somebody has all the same, nothing is lost or doubled: an older cursor
+    /// brings what a newer one does, and the stream refuses a page onto anything but its last; then it is read.
+    #[must_use]
+    pub fn resume(policy: Policy, jitter: f64, last: (Position, History), now: Timestamp) -> (Self, Action) {
+        let (mut turn, _) = Self::begin(policy, jitter, now);
+        (turn.position, turn.history) = last;
+        let action = turn.fetch();
+        (turn, action)
     }
 
     /// Ends the turn early, in place of a fetch that was named or is under way.

@@ -15,7 +15,7 @@ use latchkey_core::budget::AccountKey;
 use latchkey_events_api::{Client, ClientOptions, Endpoint, Region, Token};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::{connections::Connections, keeper::Keeper, scopes::Scopes};
+use crate::{budget::Budgets, connections::Connections, keeper::Keeper, scopes::Scopes};
 
 /// How often the token's place is looked at, however many turns begin.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
@@ -91,13 +91,13 @@ impl Access {
     }
 
     /// The token in use, after a look at its place unless the last was just now, and with its scopes asked for if they are due.
-    pub(crate) async fn fresh(&self) -> Arc<Pass> {
+    pub(crate) async fn fresh(&self, budgets: &Budgets) -> Arc<Pass> {
         let due = self.looked().at.elapsed() >= LOOK_AGAIN;
         if due {
             self.look().await;
         }
         let pass = self.pass();
-        self.scopes.learn(&pass.client).await;
+        self.scopes.learn(&pass, budgets).await;
         pass
     }
 
@@ -113,8 +113,8 @@ impl Access {
     }
 
     /// After a refusal: the same, with the scopes asked for again.
-    pub(crate) async fn excludes_by_now(&self, feed: Feed, pass: &Pass) -> bool {
-        self.scopes.doubt(&pass.client).await;
+    pub(crate) async fn excludes_by_now(&self, feed: Feed, pass: &Pass, budgets: &Budgets) -> bool {
+        self.scopes.doubt(pass, budgets).await;
         self.scopes.exclude(feed)
     }
 

@@ -6,7 +6,7 @@
 //! not yet noted is found among the stored pages.
 //!
 //! Polling comes first: a reading begins when the chain has once been at its feed's end, takes its requests from what the budget leaves,
-//! and few are at work at once.
+//! and few are at work at once: many of chains with little behind them, and two of others.
 
 mod reader;
 mod repair;
@@ -21,26 +21,46 @@ use latchkey_core::{
     budget::Work,
     instant,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub(crate) use self::reader::Reader;
 
-/// Readings at once in this process: each may remember [`latchkey_core::audit::MAX_KNOWN`] events.
-const AT_ONCE: usize = 2;
+/// Readings at once in this process. Ten thousand sources want ten a second, of which each waits for a few answers of 1Password's.
+const AT_ONCE: usize = 16;
+
+/// Of those, readings of chains that have stored more than [`LIGHT`] events: each may remember [`latchkey_core::audit::MAX_KNOWN`].
+const HEAVY_AT_ONCE: usize = 2;
+
+/// A chain that has stored no more events than this takes up less than 2 MB to be read again.
+const LIGHT: u64 = 20_000;
 
 /// When a reading that finds no place is offered again.
-pub(crate) const NO_PLACE_PAUSE: Duration = Duration::from_secs(3);
+const NO_PLACE_PAUSE: Duration = Duration::from_secs(3);
+
+/// The same for the audits on a schedule, which many chains begin together and none is in a hurry for: at most.
+const NO_PLACE_FOR_AUDIT: Duration = Duration::from_mins(1);
 
 /// What all readings of a process share.
 pub(crate) struct Audits {
     /// `None`: nothing is audited unless somebody asks.
     pub(crate) schedule: Option<Schedule>,
-    pub(crate) places: Semaphore,
+    places: Semaphore,
+    heavy: Semaphore,
 }
 
 impl Audits {
     pub(crate) fn new(schedule: Option<Schedule>) -> Self {
-        Self { schedule, places: Semaphore::new(AT_ONCE) }
+        Self { schedule, places: Semaphore::new(AT_ONCE), heavy: Semaphore::new(HEAVY_AT_ONCE) }
+    }
+
+    /// A place to begin in, if there is one.
+    pub(crate) fn place(&self) -> Option<SemaphorePermit<'_>> {
+        self.places.try_acquire().ok()
+    }
+
+    /// Room to read again what a chain has stored, so many events, if there is any.
+    fn room(&self, events: u64) -> Option<SemaphorePermit<'_>> {
+        self.heavy.try_acquire_many(u32::from(events > LIGHT)).ok()
     }
 }
 
@@ -81,6 +101,14 @@ impl Order {
             Self::Audit(_) => "audit",
             Self::Window { compare_only: false, .. } => "backfill",
             Self::Window { compare_only: true, .. } => "compare",
+        }
+    }
+
+    /// How long to wait for a place. `random` is uniform in `[0, 1)`.
+    pub(crate) fn pause(&self, random: f64) -> Duration {
+        match self {
+            Self::Audit(_) => NO_PLACE_PAUSE + NO_PLACE_FOR_AUDIT.mul_f64(random),
+            Self::Window { .. } => NO_PLACE_PAUSE,
         }
     }
 

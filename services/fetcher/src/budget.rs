@@ -1,8 +1,9 @@
 //! The share that this process has in its accounts' budgets.
 //!
-//! Requests are taken a few at a time from the account's message in stream BUDGETS and spent from here. How many follows from how
-//! quickly the last ones went: a chain that polls once a minute takes one, one that catches up takes 32. Taking some is one message: its
-//! last state is remembered, and if another fetcher was faster, the stream says so and it is read again.
+//! Requests are taken a few at a time from the account's message in stream BUDGETS and spent from here. How many follows from how many
+//! the last ones in a row were: a source whose feeds are polled once a minute, one behind the other, takes one for each feed; a chain that
+//! catches up takes 32. Taking some is one message: its last state is remembered, and if another fetcher was faster, the stream says so
+//! and it is read again.
 //!
 //! Who cannot reach the budget allows itself an eighth of the limits for live polls, and nothing for the rest.
 
@@ -59,6 +60,8 @@ struct Purse {
     left: u32,
     taken: u32,
     until: Instant,
+    /// Requests in a row: since some were last taken after the ones before had run out of time.
+    row: u32,
 }
 
 /// What came of an exchange with the stream.
@@ -176,19 +179,22 @@ impl Account {
         let Some(purse) = self.purses.get_mut(&work) else { return false };
         let good = purse.left > 0 && Instant::now() < purse.until;
         purse.left -= u32::from(good);
+        purse.row += u32::from(good);
         good
     }
 
-    /// Twice as many as last time if those are spent before their time, half as many if some are left over.
+    /// Twice as many as last time if those are spent before their time, else as many as there were in a row.
     fn want(&self, work: Work) -> u32 {
         let Some(last) = self.purses.get(&work) else { return 1 };
-        let want = if last.left > 0 || Instant::now() >= last.until { last.taken / 2 } else { last.taken * 2 };
+        let want = if Instant::now() < last.until { last.taken * 2 } else { last.row };
         want.clamp(1, MAX_GRANT)
     }
 
     /// The first of them is spent at once.
     fn fill(&mut self, work: Work, granted: u32) {
-        let purse = Purse { left: granted - 1, taken: granted, until: Instant::now() + GRANT_LIFETIME };
+        let now = Instant::now();
+        let before = self.purses.get(&work).filter(|last| now < last.until).map_or(0, |last| last.row);
+        let purse = Purse { left: granted - 1, taken: granted, until: now + GRANT_LIFETIME, row: before + 1 };
         self.purses.insert(work, purse);
     }
 
@@ -205,6 +211,29 @@ impl Account {
         match work {
             Work::Live => self.alone.take(limits.alone(), work, 1, clock::now()).map(|_| ()),
             Work::Backfill | Work::Audit => Err(UNREACHABLE_PAUSE),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_are_taken_as_there_were_in_a_row() {
+        let mut account = Account::default();
+        // One minute after the other, so many requests in each: how many messages they cost.
+        for (requests, messages) in [(3, 2), (3, 1), (3, 1), (40, 4), (3, 1), (3, 1), (1, 1), (1, 1)] {
+            let mut taken = 0;
+            for _ in 0..requests {
+                if !account.spend(Work::Live) {
+                    account.fill(Work::Live, account.want(Work::Live));
+                    taken += 1;
+                }
+            }
+            assert_eq!(taken, messages, "{requests}");
+            let purse = account.purses.get_mut(&Work::Live).unwrap();
+            purse.until = Instant::now();
         }
     }
 }

@@ -19,6 +19,7 @@ mod roster;
 mod scopes;
 mod service;
 mod source;
+mod stop;
 
 pub use config::{AuditConfig, Config, InvalidConfig, SourceConfig};
 pub use metrics::Metrics;

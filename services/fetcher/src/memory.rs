@@ -6,19 +6,27 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
 use latchkey_contracts::Chain;
-use latchkey_core::duplicates::Window;
+use latchkey_core::{
+    duplicates::Window,
+    polling::{History, Position},
+};
 
 /// Uuids in all windows of the process together: about 100 MB.
 const MAX_UUIDS: usize = 2_000_000;
 
+/// How long a chain's place is gone on from until the streams are read again all the same: what an audit has added to the chain shows in
+/// its checkpoint by then. Far below the days that pages are kept.
+const READ_AGAIN: Duration = Duration::from_mins(10);
+
 /// One chain, as its last turn left it.
 #[derive(Default)]
 pub(crate) struct Memory {
+    pub(crate) place: Option<Place>,
     pub(crate) window: Option<Remembered>,
     /// Whether the turn took long.
     pub(crate) is_slow: bool,
@@ -31,6 +39,36 @@ pub(crate) struct Memory {
 pub(crate) struct Known {
     pub(crate) is_slow: bool,
     pub(crate) due: Option<Instant>,
+}
+
+/// One delivery of a chain's task.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Handout {
+    /// The task's sequence: another one if it was published anew.
+    pub(crate) sequence: u64,
+    /// Counted by the server over all fetchers.
+    pub(crate) number: u64,
+}
+
+/// Where a turn ended.
+pub(crate) struct Place {
+    pub(crate) last: (Position, History),
+    /// The delivery that the turn was made for.
+    handout: Handout,
+    until: Instant,
+}
+
+impl Place {
+    /// `before`: what the turn began with, if it did not read the streams.
+    pub(crate) fn new(last: (Position, History), handout: Handout, before: Option<Instant>) -> Self {
+        Self { last, handout, until: before.unwrap_or_else(|| Instant::now() + READ_AGAIN) }
+    }
+
+    /// Until when it counts, if nobody has had the chain since: then this delivery is the next of the same task.
+    pub(crate) fn serves(&self, handout: Handout, now: Instant) -> Option<Instant> {
+        let next = self.handout.sequence == handout.sequence && self.handout.number + 1 == handout.number;
+        (next && now < self.until).then_some(self.until)
+    }
 }
 
 /// A window together with the newest page it knows.
@@ -156,6 +194,28 @@ mod tests {
         ] {
             assert_eq!(remembered(from).serves(sequence, wanted), serves, "{from:?} {sequence} {wanted:?}");
         }
+    }
+
+    #[test]
+    fn a_place_serves_the_next_delivery_alone() {
+        let handout = |sequence, number| Handout { sequence, number };
+        let place = Place::new(Default::default(), handout(3, 8), None);
+        let now = Instant::now();
+        for (next, now, serves) in [
+            (handout(3, 9), now, true),
+            (handout(3, 10), now, false),
+            (handout(3, 8), now, false),
+            (handout(4, 9), now, false),
+            (handout(3, 9), now + READ_AGAIN * 2, false),
+        ] {
+            assert_eq!(place.serves(next, now).is_some(), serves, "{next:?}");
+        }
+        let until = place.serves(handout(3, 9), now);
+        assert_eq!(
+            Place::new(Default::default(), handout(3, 9), until).until,
+            place.until,
+            "going on does not prolong it"
+        );
     }
 
     #[test]

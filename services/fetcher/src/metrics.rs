@@ -1,6 +1,9 @@
 //! What a fetcher counts.
 
-use std::sync::atomic::AtomicU64;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
+};
 
 use jiff::{SignedDuration, Timestamp};
 use latchkey_contracts::{Chain, SourceId, reread::Found};
@@ -28,6 +31,9 @@ struct PollLabels {
     outcome: &'static str,
 }
 
+/// Why a chain's past is read.
+const REREADS: [&str; 3] = ["audit", "backfill", "compare"];
+
 /// The fetcher's metrics. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -45,6 +51,8 @@ pub struct Metrics {
     audit_lateness: Histogram,
     lateness: Histogram,
     sources: Family<StandingLabels, Gauge>,
+    /// Every word for an outcome that was used: a few dozen at most.
+    outcomes: Arc<Mutex<BTreeSet<&'static str>>>,
 }
 
 /// A chain, and why its past was read: audit, backfill or compare.
@@ -94,6 +102,7 @@ impl Metrics {
             audit_lateness: Histogram::new([900.0, 3_600.0, 14_400.0, 86_400.0, 259_200.0, 604_800.0, 1_814_400.0]),
             lateness: Histogram::new([0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0]),
             sources: Family::default(),
+            outcomes: Arc::default(),
         };
         metrics.register(|registry| {
             let fetcher = registry.sub_registry_with_prefix("fetcher");
@@ -159,6 +168,14 @@ impl Metrics {
         self.events.remove(&of_chain);
         self.duplicates.remove(&of_chain);
         self.recoveries.remove(&of_chain);
+        self.completeness.remove(&of_chain);
+        let ChainLabels { source: name, feed } = of_chain;
+        for outcome in &*self.outcomes() {
+            self.polls.remove(&PollLabels { source: name.clone(), feed, outcome });
+        }
+        for kind in REREADS {
+            self.missing.remove(&RereadLabels { kind, source: name.clone(), feed });
+        }
         self.token_expiry.remove(&source);
         self.clock_skew.remove(&source);
     }
@@ -212,10 +229,42 @@ impl Metrics {
             Outcome::Off(Off::Removed) => "removed",
             Outcome::Off(Off::OutOfScope) => "off",
         };
+        self.outcomes().insert(outcome);
         self.polls.get_or_create(&PollLabels { source, feed, outcome }).inc();
+    }
+
+    fn outcomes(&self) -> MutexGuard<'_, BTreeSet<&'static str>> {
+        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn labels(chain: &Chain) -> ChainLabels {
     ChainLabels { source: chain.source.to_string(), feed: chain.feed.as_str() }
+}
+
+#[cfg(test)]
+mod tests {
+    use latchkey_contracts::Feed;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_told_of_a_chain_that_is_gone() {
+        let registry = latchkey_runtime::Metrics::new();
+        let metrics = Metrics::new(&registry);
+        let chain = Chain { source: "acme".parse().unwrap(), feed: Feed::ItemUsages };
+        metrics.page_stored(&chain, 3, 1);
+        metrics.began_again(&chain);
+        for outcome in [Outcome::Quiet, Outcome::Active, Outcome::Off(Off::Paused)] {
+            metrics.turn_ended(&chain, &outcome);
+        }
+        for kind in REREADS {
+            metrics.reread_finished(&chain, kind, &Found::default());
+        }
+        metrics.token_expires(&chain.source, Some(Timestamp::UNIX_EPOCH));
+        metrics.clock_is_ahead(&chain.source, SignedDuration::ZERO);
+        assert!(registry.encode().contains("acme"));
+        metrics.forget(&chain);
+        assert!(!registry.encode().contains("acme"), "{}", registry.encode());
+    }
 }

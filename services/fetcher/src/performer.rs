@@ -20,7 +20,6 @@ use latchkey_core::{
 };
 use latchkey_events_api as events_api;
 use latchkey_runtime::clock;
-use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span, info_span};
 
 use crate::{
@@ -30,6 +29,7 @@ use crate::{
     memory::{Memory, Remembered},
     metrics::Metrics,
     source::Source,
+    stop::Stop,
 };
 
 /// A page between being fetched and being stored.
@@ -65,10 +65,13 @@ impl<'a> Performer<'a> {
         Self { chain, source, pass: source.access.pass(), bus, budgets, metrics, memory, held: None }
     }
 
-    /// Runs the turn to its end. When `stop` is cancelled, a fetch under way is dropped and the turn ends at the page before it.
-    pub(crate) async fn run(mut self, jitter: f64, stop: &CancellationToken) -> (Report, Memory) {
-        self.pass = self.source.access.fresh().await;
-        let (mut turn, mut action) = Turn::begin(self.source.policy(), jitter, clock::now());
+    /// Runs the turn to its end. When it is to `stop`, a fetch under way is dropped and the turn ends at the page before it.
+    pub(crate) async fn run(mut self, jitter: f64, stop: Stop<'_>) -> (Report, Memory) {
+        self.pass = self.source.access.fresh(self.budgets).await;
+        let (mut turn, mut action) = match self.memory.place.take() {
+            Some(place) => Turn::resume(self.source.policy(), jitter, place.last, clock::now()),
+            None => Turn::begin(self.source.policy(), jitter, clock::now()),
+        };
         loop {
             let input = match action {
                 Action::Finish(report) => return (*report, self.memory),
@@ -78,7 +81,7 @@ impl<'a> Performer<'a> {
                 Action::Fetch(request) => {
                     let fetched = tokio::select! {
                         biased;
-                        () = stop.cancelled() => None,
+                        () = stop.asked() => None,
                         input = self.fetch(&request, &turn) => Some(input),
                     };
                     let Some(input) = fetched else {
@@ -106,7 +109,7 @@ impl<'a> Performer<'a> {
         let ask = Source::page_request(request);
         let answer = self.ask(&ask).instrument(span.clone()).await;
         if matches!(answer, Err(events_api::Error::Unauthorized))
-            && self.source.access.excludes_by_now(self.chain.feed, &self.pass).await
+            && self.source.access.excludes_by_now(self.chain.feed, &self.pass, self.budgets).await
         {
             return Input::Off(Off::OutOfScope);
         }

@@ -1,7 +1,7 @@
 //! Which feeds a token is made for, as 1Password says when it is asked.
 //!
 //! A refused feed and a feed that the token was never made for look alike: 401. Introspection tells them apart. It may fail on its own, and
-//! then nothing is known: every feed is polled, as without it.
+//! then nothing is known: every feed is polled, as without it. It counts in the account's budget and does not wait for it.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -9,7 +9,10 @@ use std::{
 };
 
 use latchkey_contracts::{Feed, SourceId};
-use latchkey_events_api::{Client, Introspection};
+use latchkey_core::budget::Work;
+use latchkey_events_api::Introspection;
+
+use crate::{access::Pass, budget::Budgets};
 
 /// How long an answer counts. 1Password's scopes stay as they are; a stand-in's may change.
 const LIFETIME: Duration = Duration::from_hours(1);
@@ -57,20 +60,20 @@ impl Scopes {
     }
 
     /// Asks if it is time to; whoever comes while another asks goes on with what is known.
-    pub(crate) async fn learn(&self, client: &Client) {
+    pub(crate) async fn learn(&self, pass: &Pass, budgets: &Budgets) {
         let pause = |asked: Asked| if asked.failed { RETRY } else { LIFETIME };
         if self.due(pause)
             && let Ok(_asking) = self.asking.try_lock()
         {
-            self.ask(client).await;
+            self.ask(pass, budgets).await;
         }
     }
 
     /// After a refusal: asks unless the last answer is fresh.
-    pub(crate) async fn doubt(&self, client: &Client) {
+    pub(crate) async fn doubt(&self, pass: &Pass, budgets: &Budgets) {
         let _asking = self.asking.lock().await;
         if self.due(|_| DOUBT_AFTER) {
-            self.ask(client).await;
+            self.ask(pass, budgets).await;
         }
     }
 
@@ -85,9 +88,10 @@ impl Scopes {
         self.known().asked.is_none_or(|asked| asked.at.elapsed() >= pause(asked))
     }
 
-    async fn ask(&self, client: &Client) {
+    async fn ask(&self, pass: &Pass, budgets: &Budgets) {
         let generation = self.known().generation;
-        let answer = client.introspect().await;
+        let _ = budgets.take(&pass.account, Work::Live).await;
+        let answer = pass.client.introspect().await;
         let failed = answer.is_err();
         let mut known = self.known();
         if known.generation != generation {

@@ -14,21 +14,22 @@ use latchkey_contracts::{
 use latchkey_core::{
     audit::Schedule,
     budget::Limits,
-    polling::{Circumstances, Failure, Input, Off, Outcome, Report, until_next},
+    polling::{Circumstances, Failure, Input, Off, Outcome, Report, is_in_place, until_next},
 };
 use latchkey_runtime::{Shutdown, clock};
 use tokio::sync::{Semaphore, oneshot};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 
 use crate::{
-    audit::{self, After, Audits, Order, Reader},
+    audit::{After, Audits, Order, Reader},
     budget::Budgets,
     lanes::{Lanes, SLOW},
-    memory::Memories,
+    memory::{Handout, Memories, Place},
     metrics::Metrics,
     performer::{self, Performer},
     roster::{Duty, Member, Roster},
     source::Source,
+    stop::Stop,
 };
 
 /// How often a long turn extends its lease: three times within the consumer's `ack_wait` of 30 s.
@@ -177,17 +178,18 @@ impl Inner {
         // Audits may be switched off here and not elsewhere.
         let order = task.message.as_ref().ok().and_then(|message| Order::of(message, self.audits.schedule));
         let Some(order) = order else { return After::Again(OFF_PAUSE) };
-        let Ok(_place) = self.audits.places.try_acquire() else { return After::Again(audit::NO_PLACE_PAUSE) };
-        let stop = either(&member.stop, shutdown.soft());
+        let random = rand::random();
+        let Some(_place) = self.audits.place() else { return After::Again(order.pause(random)) };
         let reader = Reader {
             chain: &chain,
             source,
             bus: &self.bus,
             budgets: &self.budgets,
             metrics: &self.metrics,
+            audits: &self.audits,
             order: &order,
-            random: rand::random(),
-            stop: &stop.0,
+            random,
+            stop: Stop::new(&member.stop, shutdown.soft()),
         };
         let turn = member.turns.track_future(reader.turn());
         tokio::select! {
@@ -216,7 +218,10 @@ impl Inner {
     async fn duty(&self, task: &Delivered<Task>, chain: &Chain, member: &Member, shutdown: &Shutdown) -> Duration {
         let work = member.turns.track_future(async {
             match &member.duty {
-                Duty::Poll(source) => self.poll(chain, source, &member.stop, shutdown).await,
+                Duty::Poll(source) => {
+                    let handout = Handout { sequence: task.sequence, number: task.deliveries };
+                    self.poll(chain, source, handout, Stop::new(&member.stop, shutdown.soft())).await
+                }
                 Duty::Pause => self.rest(chain, member, &Input::Off(Off::Paused)).await,
                 Duty::Removed { .. } => self.rest(chain, member, &Input::Off(Off::Removed)).await,
                 Duty::Misconfigured { reason, .. } => {
@@ -231,10 +236,11 @@ impl Inner {
         }
     }
 
-    async fn poll(&self, chain: &Chain, source: &Source, stop: &CancellationToken, shutdown: &Shutdown) -> Duration {
+    async fn poll(&self, chain: &Chain, source: &Source, handout: Handout, stop: Stop<'_>) -> Duration {
         let now = Instant::now();
         let known = self.memories.recall(chain);
-        if known.is_none() && !self.lanes.start(now) {
+        let placed = is_in_place(chain, source.poll_interval, clock::now());
+        if known.is_none() && !placed && !self.lanes.start(now) {
             return until_next(chain, source.poll_interval, clock::now());
         }
         let crowded = match known {
@@ -247,10 +253,11 @@ impl Inner {
         if let Some(due) = known.and_then(|known| known.due) {
             self.metrics.taken_up(now.saturating_duration_since(due).as_secs_f64());
         }
-        let stop = either(stop, shutdown.soft());
-        let performer =
-            Performer::new(chain, source, &self.bus, &self.budgets, &self.metrics, self.memories.take(chain));
-        let (mut report, mut memory) = performer.run(rand::random(), &stop.0).await;
+        let mut memory = self.memories.take(chain);
+        let serves = memory.place.as_ref().and_then(|place| place.serves(handout, now));
+        memory.place = memory.place.filter(|_| serves.is_some());
+        let performer = Performer::new(chain, source, &self.bus, &self.budgets, &self.metrics, memory);
+        let (mut report, mut memory) = performer.run(rand::random(), stop).await;
         drop(crowded);
         if matches!(report.outcome, Some(Outcome::Quiet | Outcome::Active)) {
             report.delay = until_next(chain, source.poll_interval, clock::now());
@@ -258,6 +265,9 @@ impl Inner {
         memory.is_slow = now.elapsed() > SLOW;
         self.record(chain, source, &report).await;
         memory.due = Instant::now().checked_add(report.delay);
+        // Without an outcome the position is not certain.
+        let last = report.outcome.is_some().then_some((report.position, report.history));
+        memory.place = last.map(|last| Place::new(last, handout, serves));
         self.memories.keep(chain.clone(), memory);
         report.delay
     }
@@ -290,20 +300,6 @@ fn is_poll(task: &Delivered<Task>) -> bool {
 fn chain(task: &Delivered<Task>) -> Option<Chain> {
     let message = task.message.as_ref().ok()?;
     Some(Chain { source: message.source.parse().ok()?, feed: message.feed.parse().ok()? })
-}
-
-/// Cancelled with either, for as long as the guard lives.
-fn either(
-    one: &CancellationToken,
-    other: &CancellationToken,
-) -> (CancellationToken, tokio_util::task::AbortOnDropHandle<()>) {
-    let (both, other) = (one.child_token(), other.clone());
-    let cancel = both.clone();
-    let watch = tokio::spawn(async move {
-        other.cancelled().await;
-        cancel.cancel();
-    });
-    (both, tokio_util::task::AbortOnDropHandle::new(watch))
 }
 
 fn misconfigured(reason: &str) -> Failure {

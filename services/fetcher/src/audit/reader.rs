@@ -13,15 +13,14 @@ use latchkey_core::{
 };
 use latchkey_events_api::{self as events_api, PageRequest};
 use latchkey_runtime::clock;
-use tokio_util::sync::CancellationToken;
 
 use super::{
-    After, Order,
+    After, Audits, Order,
     repair::{Repair, Repaired},
     state::State,
     stored::Stored,
 };
-use crate::{access::Pass, budget::Budgets, metrics::Metrics, performer, source::Source};
+use crate::{access::Pass, budget::Budgets, metrics::Metrics, performer, source::Source, stop::Stop};
 
 /// Pages after which a turn hands its task back, so that a long reading shares its place with others.
 const MAX_PAGES: u32 = 64;
@@ -42,10 +41,11 @@ pub(crate) struct Reader<'a> {
     pub(crate) bus: &'a Bus,
     pub(crate) budgets: &'a Budgets,
     pub(crate) metrics: &'a Metrics,
+    pub(crate) audits: &'a Audits,
     pub(crate) order: &'a Order,
     /// Uniform in `[0, 1)`.
     pub(crate) random: f64,
-    pub(crate) stop: &'a CancellationToken,
+    pub(crate) stop: Stop<'a>,
 }
 
 /// Where the chain stands.
@@ -89,8 +89,11 @@ impl Reader<'_> {
         if let Some(after) = self.begin(&mut state, &tip).await? {
             return Ok(after);
         }
+        let Some(_room) = self.audits.room(tip.history.events_total) else {
+            return Ok(After::Again(self.order.pause(self.random)));
+        };
         let mut turn = Turn {
-            pass: self.source.access.fresh().await,
+            pass: self.source.access.fresh(self.budgets).await,
             limit: self.source.page_limit,
             pages: 0,
             began: Instant::now(),
@@ -159,7 +162,7 @@ impl Reader<'_> {
         }
         state.message.span_to_unix_nano = instant::to_unix_nano(span.to);
         loop {
-            if self.stop.is_cancelled() || turn.pages >= MAX_PAGES || turn.began.elapsed() >= MAX_TURN {
+            if self.stop.is_asked() || turn.pages >= MAX_PAGES || turn.began.elapsed() >= MAX_TURN {
                 return Ok(Flow::Pause(Duration::ZERO, ""));
             }
             if let Err(wait) = self.budgets.take(&turn.pass.account, self.order.work()).await {
@@ -172,7 +175,7 @@ impl Reader<'_> {
             };
             let answer = tokio::select! {
                 biased;
-                () = self.stop.cancelled() => return Ok(Flow::Pause(Duration::ZERO, "")),
+                () = self.stop.asked() => return Ok(Flow::Pause(Duration::ZERO, "")),
                 answer = turn.pass.client.page(self.chain.feed, &request) => answer,
             };
             let response = match answer {

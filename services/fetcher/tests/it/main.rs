@@ -5,9 +5,11 @@
 mod budget;
 mod chains;
 mod faults;
+mod live_first;
 mod others_lose_events;
 mod past;
 mod recovery;
+mod scale_out;
 mod sources;
 mod support;
 mod tokens;

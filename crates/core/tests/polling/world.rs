@@ -1,0 +1,373 @@
+//! An API, a stream that refuses wrong expectations, and fetchers, in memory.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use latchkey_core::{
+    backoff::Backoff,
+    cursor::Cursor,
+    polling::{
+        Action, Failure, Fetched, History, Input, LastPage, Outcome, Policy, Position, Published, Report, Request,
+        Settled, Turn,
+    },
+};
+
+pub(crate) const PAGE_SIZE: u32 = 3;
+
+/// How long a step of a turn takes.
+pub(crate) const STEP: SignedDuration = SignedDuration::from_millis(200);
+
+#[derive(Clone, Debug)]
+pub(crate) struct Page {
+    id: String,
+    /// The sequence that it was published onto.
+    previous: u64,
+    cursor: Cursor,
+    /// Those that are not marked as stored before.
+    events: Vec<usize>,
+    pub(crate) total: u64,
+    newest: Option<Timestamp>,
+    recovering_from: Option<Timestamp>,
+    recoveries: u32,
+}
+
+pub(crate) struct World {
+    pub(crate) events: usize,
+    /// Between two events.
+    spacing: SignedDuration,
+    /// What time it is; `None`: that of the newest event.
+    moment: Option<Timestamp>,
+    /// Every page ever stored; its sequence is its place, counted from 1.
+    pub(crate) stored: Vec<Page>,
+    /// Retention has removed all pages up to this sequence.
+    expired: usize,
+    pub(crate) checkpoint: Option<(Position, History)>,
+    /// Publishes without an answer that may still arrive, with what they expect.
+    pub(crate) in_flight: Vec<(Page, u64)>,
+    /// Cursors of older generations are refused for ever.
+    generation: usize,
+}
+
+/// One fetcher.
+#[derive(Default)]
+pub(crate) struct Fetcher {
+    pub(crate) running: Option<Running>,
+    /// Where its last turn ended, whatever others have done since.
+    remembers: Option<(Position, History)>,
+}
+
+/// In the middle of a turn.
+pub(crate) struct Running {
+    turn: Turn,
+    action: Action,
+    held: Option<Page>,
+    steps: usize,
+    /// What it asked for since the last progress.
+    asked: Vec<Request>,
+    began_at: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Luck {
+    Good,
+    /// Stored, and the answer is lost.
+    AnswerLost,
+    /// Not stored, no answer, arrives later.
+    Late,
+    /// Never stored, no answer.
+    Lost,
+    ApiFails,
+    /// The API answers with this status and asks for so many seconds.
+    Refuses(u16, Option<u64>),
+    BusFails,
+    Full,
+    /// The fetcher dies.
+    Crash,
+    /// An earlier unanswered publish arrives just before this step.
+    Arrival,
+    /// A new event appears.
+    Growth,
+    /// Retention removes the pages, where none is newer than the checkpoint.
+    Expiry,
+    /// The page is too large for the bus.
+    TooLarge,
+    /// The API refuses all cursors that it has given out so far.
+    Poison,
+}
+
+impl Running {
+    /// Each step takes its time.
+    fn now(&self) -> Timestamp {
+        self.began_at + STEP * i32::try_from(self.steps).unwrap()
+    }
+}
+
+impl World {
+    /// A past of so many events, so far apart.
+    pub(crate) fn new(events: usize, spacing: SignedDuration) -> Self {
+        Self {
+            events,
+            spacing,
+            moment: None,
+            stored: Vec::new(),
+            expired: 0,
+            checkpoint: None,
+            in_flight: Vec::new(),
+            generation: 0,
+        }
+    }
+
+    /// It is this time, and whatever is due by then has happened.
+    pub(crate) fn be_at(&mut self, moment: Timestamp) {
+        self.moment = Some(moment);
+        let past = moment.duration_since(start()).as_millis() / self.spacing.as_millis();
+        self.events = usize::try_from(past).unwrap();
+    }
+
+    /// All events that exist have happened.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.moment.unwrap_or_else(|| self.time_of(self.events))
+    }
+
+    fn time_of(&self, event: usize) -> Timestamp {
+        start() + self.spacing * i32::try_from(event).unwrap()
+    }
+
+    /// The subject's last sequence, as the server sees it: 0 if retention has removed everything.
+    fn last(&self) -> usize {
+        if self.stored.len() > self.expired { self.stored.len() } else { 0 }
+    }
+
+    fn publish(&mut self, page: Page, expected: u64) -> Published {
+        if self.last() as u64 != expected {
+            return Published::Conflict;
+        }
+        self.stored.push(page);
+        Published::Stored(self.stored.len() as u64)
+    }
+
+    pub(crate) fn arrive(&mut self) {
+        if let Some((page, expected)) = self.in_flight.pop() {
+            self.publish(page, expected);
+        }
+    }
+
+    /// Seven days pass in which nothing arrives, and nothing is on its way either.
+    pub(crate) fn expire(&mut self) {
+        let known = self.checkpoint.as_ref().map_or(0, |(position, _)| position.sequence);
+        if known == self.stored.len() as u64 && self.in_flight.is_empty() {
+            self.expired = self.stored.len();
+        }
+    }
+
+    fn fetch(&self, request: &Request, turn: &Turn) -> Result<(Page, Fetched), Failure> {
+        let (from, size) = match request {
+            Request::From { start, limit } => {
+                let from = (0..self.events).find(|event| self.time_of(*event) >= *start).unwrap_or(self.events);
+                (from, usize::try_from(*limit).unwrap())
+            }
+            Request::After(cursor) => {
+                let parts: Vec<usize> = cursor.as_str().split(' ').map(|part| part.parse().unwrap()).collect();
+                if parts[0] < self.generation {
+                    return Err(bad_request());
+                }
+                (parts[1], parts[2])
+            }
+        };
+        let to = (from + size).min(self.events);
+        let has_more = to < self.events;
+        let items = u32::try_from(to - from).unwrap();
+        // During a recovery the fetcher recognises what is stored from the chosen time on; else the API does not repeat.
+        let known: BTreeSet<usize> = match turn.recovering_from() {
+            Some(start) => {
+                let seen = usize::try_from(turn.sequence()).unwrap().max(self.expired);
+                let events = self.stored[..seen].iter().flat_map(|page| page.events.clone());
+                events.filter(|event| self.time_of(*event) >= start).collect()
+            }
+            None => BTreeSet::new(),
+        };
+        let events: Vec<usize> = (from..to).filter(|event| !known.contains(event)).collect();
+        let newest = (from..to).map(|event| self.time_of(event)).max();
+        let new_items = u32::try_from(events.len()).unwrap();
+        // The same request and the same answer give the same id.
+        let page_id = format!("{request:?} {from}..{to} {has_more}");
+        let page = Page {
+            id: page_id.clone(),
+            previous: turn.sequence(),
+            cursor: cursor(self.generation, to, size),
+            events,
+            total: turn.events_total() + u64::from(new_items),
+            newest: turn.newest_event_at().max(newest),
+            recovering_from: turn.recovering_from().filter(|_| has_more),
+            recoveries: turn.recoveries(),
+        };
+        let cursor = page.cursor.clone();
+        Ok((page, Fetched { page_id, cursor, has_more, items, new_items, newest_event_at: newest }))
+    }
+
+    pub(crate) fn unmarked(&self) -> impl Iterator<Item = usize> {
+        self.stored.iter().flat_map(|page| page.events.clone())
+    }
+
+    fn recovered(&self) -> Input {
+        let last_page = self.stored[self.expired..].last().map(|page| LastPage {
+            sequence: self.stored.len() as u64,
+            previous_sequence: page.previous,
+            page_id: page.id.clone(),
+            cursor: page.cursor.clone(),
+            fetched_at: self.now(),
+            has_news: !page.events.is_empty(),
+            events_total: page.total,
+            newest_event_at: page.newest,
+            recovering_from: page.recovering_from,
+            recoveries: page.recoveries,
+        });
+        Input::Recovered { last_page, checkpoint: self.checkpoint.clone().map(Box::new) }
+    }
+
+    fn publish_with(&mut self, luck: Luck, page: Page, expected: u64) -> Published {
+        match luck {
+            Luck::AnswerLost => {
+                self.publish(page, expected);
+                Published::Unknown
+            }
+            Luck::Late => {
+                self.in_flight.push((page, expected));
+                Published::Unknown
+            }
+            Luck::Lost => Published::Unknown,
+            Luck::Full => Published::Full,
+            Luck::TooLarge => Published::TooLarge,
+            _ => self.publish(page, expected),
+        }
+    }
+
+    /// One step of a fetcher, which begins a turn if it has none. A crash or the turn's end leaves it without one. Returns when the chain
+    /// is due again if the turn has ended.
+    pub(crate) fn step(&mut self, fetcher: &mut Fetcher, luck: Luck) -> Option<Duration> {
+        let running = fetcher.running.get_or_insert_with(|| {
+            let began_at = self.now();
+            let (turn, action) = match fetcher.remembers.take() {
+                Some(last) => Turn::resume(policy(), 0.5, last, began_at),
+                None => Turn::begin(policy(), 0.5, began_at),
+            };
+            Running { turn, action, held: None, steps: 0, asked: Vec::new(), began_at }
+        });
+        running.steps += 1;
+        assert!(running.steps < 2_000, "a turn has a bound");
+        match luck {
+            Luck::Crash => {
+                *fetcher = Fetcher::default();
+                return None;
+            }
+            Luck::Arrival => self.arrive(),
+            Luck::Growth => self.events += 1,
+            Luck::Poison => self.generation += 1,
+            _ => {}
+        }
+        if let Action::Fetch(request) = &running.action {
+            assert!(!running.asked.contains(request), "no request is made twice without progress between");
+            running.asked.push(request.clone());
+        }
+        let input = match (&running.action, luck) {
+            (Action::Finish(report), _) => {
+                self.finish(report);
+                // An uncertain position is none to go on from.
+                let certain = report.outcome.is_some();
+                let remembers = certain.then(|| (report.position.clone(), report.history.clone()));
+                let delay = report.delay;
+                *fetcher = Fetcher { running: None, remembers };
+                return Some(delay);
+            }
+            (Action::Recover | Action::LookBack { .. } | Action::Publish { .. }, Luck::BusFails) => Input::BusFailed,
+            (Action::Recover, _) => self.recovered(),
+            (Action::Fetch(_), Luck::ApiFails) => Input::FetchFailed(failure()),
+            (Action::Fetch(_), Luck::Refuses(code, retry_after)) => Input::FetchFailed(refusal(code, retry_after)),
+            // Retention leaves more than the overlap.
+            (Action::LookBack { from }, _) => Input::LookedBack { covered: *from },
+            (Action::Fetch(request), _) => match self.fetch(request, &running.turn) {
+                Ok((page, fetched)) => {
+                    running.held = Some(page);
+                    Input::Fetched(fetched)
+                }
+                Err(failure) => Input::FetchFailed(failure),
+            },
+            (Action::Publish { expected }, luck) => {
+                let page = running.held.clone().expect("only a fetched page is published");
+                Input::Published(self.publish_with(luck, page, *expected))
+            }
+        };
+        let published = matches!(input, Input::Published(_));
+        let step = running.turn.handle(input, running.now());
+        if let Some(Settled::Stored(sequence)) = step.settled {
+            let page = running.held.take().expect("only a held page settles");
+            let there = &self.stored[usize::try_from(sequence).unwrap() - 1];
+            assert_eq!(there.id, page.id, "the receipt is true");
+        }
+        if let (Action::Fetch(Request::After(after)), true) = (&step.action, published) {
+            let stored = self.stored.iter().any(|page| page.cursor == *after);
+            assert!(stored, "a cursor counts only after its page is stored");
+        }
+        // A conflict or a missing answer is no progress of ours, and yet the world has changed: the position is read anew.
+        if published || step.action == Action::Recover {
+            running.asked.clear();
+        }
+        running.action = step.action;
+        None
+    }
+
+    fn finish(&mut self, report: &Report) {
+        if let Some(Outcome::Refused(_)) = report.outcome {
+            assert!(report.delay > Duration::ZERO, "a failure is followed by a pause");
+        }
+        if report.outcome.is_some() {
+            self.checkpoint = Some((report.position.clone(), report.history.clone()));
+        }
+    }
+}
+
+fn cursor(generation: usize, position: usize, limit: usize) -> Cursor {
+    format!("{generation} {position} {limit}").parse().unwrap()
+}
+
+pub(crate) fn start() -> Timestamp {
+    now() - SignedDuration::from_hours(24 * 100)
+}
+
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_second(1_700_000_000).unwrap()
+}
+
+pub(crate) fn policy() -> Policy {
+    let backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(5)).unwrap();
+    let hourly = Backoff::new(Duration::from_mins(5), Duration::from_mins(15)).unwrap();
+    Policy {
+        poll_interval: Duration::from_mins(1),
+        start: start(),
+        transient: backoff,
+        permanent: backoff,
+        hourly,
+        page_limit: PAGE_SIZE,
+    }
+}
+
+pub(crate) fn failure() -> Failure {
+    Failure { reason: "server_error", http_status: 503, retry_after: None, transient: true, detail: String::new() }
+}
+
+/// What a status means, as the client tells it.
+fn refusal(code: u16, retry_after: Option<u64>) -> Failure {
+    let (reason, transient) = match code {
+        200 => ("malformed", true),
+        401 => ("unauthorized", false),
+        403 => ("forbidden", false),
+        429 => ("rate_limited", true),
+        _ => ("server_error", true),
+    };
+    let retry_after = retry_after.map(Duration::from_secs);
+    Failure { reason, http_status: code, retry_after, transient, detail: String::new() }
+}
+
+pub(crate) fn bad_request() -> Failure {
+    Failure { reason: "bad_request", http_status: 400, transient: false, ..failure() }
+}
