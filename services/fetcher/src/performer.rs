@@ -12,7 +12,9 @@ use latchkey_core::{
     body,
     budget::Work,
     duplicates::{Uuids, Window},
-    event_time, instant,
+    event_time,
+    feed::Definition,
+    instant,
     page_id::page_id,
     polling::{
         self, Action, Failure, Fetched, Input, LastPage, Off, Policy, Published, Report, Request, Settled, Turn,
@@ -68,7 +70,7 @@ impl<'a> Performer<'a> {
     /// Runs the turn to its end. When `stop` is cancelled, a fetch under way is dropped and the turn ends at the page before it.
     pub(crate) async fn run(mut self, jitter: f64, stop: &CancellationToken) -> (Report, Memory) {
         self.pass = self.source.access.fresh().await;
-        let (mut turn, mut action) = Turn::begin(self.source.policy(), jitter, clock::now());
+        let (mut turn, mut action) = Turn::begin(self.source.policy(self.chain.feed), jitter, clock::now());
         loop {
             let input = match action {
                 Action::Finish(report) => return (*report, self.memory),
@@ -153,7 +155,7 @@ impl<'a> Performer<'a> {
             next_cursor: fetched.cursor.as_str().into(),
             has_more: fetched.has_more,
             fetched_at_unix_nano: instant::to_unix_nano(fetched_at),
-            api_version: "v2".into(),
+            api_version: Definition::of(self.chain.feed).api_version.clone(),
             item_count: fetched.items,
             duplicates: marked.duplicates,
             previous_sequence: turn.sequence(),

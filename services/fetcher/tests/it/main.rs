@@ -6,6 +6,7 @@ mod budget;
 mod chains;
 mod faults;
 mod others_lose_events;
+mod page_tokens;
 mod past;
 mod recovery;
 mod sources;
