@@ -24,10 +24,11 @@ use crate::side_by_side;
 /// Pages of each feed: some ten megabytes, more than the processor's caches hold.
 const PAGES: usize = 10;
 
-const SCHEMAS: [(&str, &str); 3] = [
+const SCHEMAS: [(&str, &str); 4] = [
     ("onepassword_sign_in_attempt.yml", include_str!("../../../schemas/onepassword_sign_in_attempt.yml")),
     ("onepassword_item_usage.yml", include_str!("../../../schemas/onepassword_item_usage.yml")),
     ("onepassword_audit_event.yml", include_str!("../../../schemas/onepassword_audit_event.yml")),
+    ("onepassword_audit_event_v3.yml", include_str!("../../../schemas/onepassword_audit_event_v3.yml")),
 ];
 
 /// Pages and lookup tables to measure with.
@@ -95,8 +96,8 @@ pub(crate) fn run(material: &Material, now: Timestamp) -> Result<Alone> {
                 let normalize = |page, body| normalize(page, body, &schemas, &lookups, Options::default(), now);
                 pages.iter().map(|(page, body)| made(normalize(page, body))).sum()
             },
-            &mut || pages.iter().map(|(_, body)| split(body, |_| true)).sum(),
-            &mut || pages.iter().map(|(_, body)| split(body, parses)).sum(),
+            &mut || pages.iter().map(|(page, body)| split(page, body, |_| true)).sum(),
+            &mut || pages.iter().map(|(page, body)| split(page, body, parses)).sum(),
             &mut || {
                 let options = Options { plainly: true, ..Options::default() };
                 let normalize = |page, body| normalize(page, body, &schemas, &lookups, options, now);
@@ -114,8 +115,9 @@ pub(crate) fn run(material: &Material, now: Timestamp) -> Result<Alone> {
 }
 
 /// The number of a page's items that are as they should be.
-fn split(body: &[u8], is_good: impl Fn(&[u8]) -> bool) -> u64 {
-    let items = page::read(body).map(|view| view.items).unwrap_or_default();
+fn split(page: &RawPage, body: &[u8], is_good: impl Fn(&[u8]) -> bool) -> u64 {
+    let view = page.feed.parse().ok().and_then(|feed| page::read(feed, body).ok());
+    let items = view.map(|view| view.items).unwrap_or_default();
     black_box(items).iter().filter(|item| is_good(item.raw)).count() as u64
 }
 

@@ -82,7 +82,7 @@ struct Settings {
     /// Certificates to trust for it, in PEM, beside the system's; a file on the machines of the fetchers
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
-    /// Which feeds to collect (default: all)
+    /// Which feeds to collect (default: all but the beta of version 3)
     #[arg(long, value_delimiter = ',')]
     feeds: Option<Vec<Feed>>,
     /// The oldest event to fetch, where nothing was fetched yet (default: all that 1Password keeps, 120 days)

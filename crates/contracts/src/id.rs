@@ -72,11 +72,16 @@ pub enum Feed {
     ItemUsages,
     /// What administrators and members did to the account.
     AuditEvents,
+    /// The same as version 3 of the API tells it, which is a beta.
+    AuditEventsV3,
 }
 
 impl Feed {
     /// Every feed, in the order in which people list them.
-    pub const ALL: [Self; 3] = [Self::SignInAttempts, Self::ItemUsages, Self::AuditEvents];
+    pub const ALL: [Self; 4] = [Self::SignInAttempts, Self::ItemUsages, Self::AuditEvents, Self::AuditEventsV3];
+
+    /// Those that a source has unless it names others.
+    pub const USUAL: [Self; 3] = [Self::SignInAttempts, Self::ItemUsages, Self::AuditEvents];
 
     /// The feed's name in subjects, metrics and configuration.
     #[must_use]
@@ -85,6 +90,7 @@ impl Feed {
             Self::SignInAttempts => "sign_in_attempts",
             Self::ItemUsages => "item_usages",
             Self::AuditEvents => "audit_events",
+            Self::AuditEventsV3 => "audit_events_v3",
         }
     }
 
@@ -95,13 +101,14 @@ impl Feed {
             Self::SignInAttempts => LogType("OnePassword.SignInAttempt"),
             Self::ItemUsages => LogType("OnePassword.ItemUsage"),
             Self::AuditEvents => LogType("OnePassword.AuditEvent"),
+            Self::AuditEventsV3 => LogType("OnePassword.AuditEventV3"),
         }
     }
 }
 
 /// A text that names no feed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no feed: use sign_in_attempts, item_usages or audit_events")]
+#[error("{0:?} is no feed: use sign_in_attempts, item_usages, audit_events or audit_events_v3")]
 pub struct UnknownFeed(pub String);
 
 impl FromStr for Feed {

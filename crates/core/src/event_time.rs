@@ -25,8 +25,13 @@ pub fn newest(items: &[ItemView<'_>], now: Timestamp) -> Option<Timestamp> {
 /// The time of one item, if it has one that can be read.
 #[must_use]
 pub fn of(item: &[u8]) -> Option<Timestamp> {
-    KEY.find_iter(item).find_map(|at| {
-        let value = item[at + KEY.needle().len()..].trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
+    under(&KEY, item)
+}
+
+/// The same for another key, which `key` finds with its quotes.
+pub(crate) fn under(key: &Finder<'_>, item: &[u8]) -> Option<Timestamp> {
+    key.find_iter(item).find_map(|at| {
+        let value = item[at + key.needle().len()..].trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
         let text = value.strip_prefix(b"\"")?;
         let end = memchr::memchr(b'"', text)?;
         timestamp::parse_rfc3339(str::from_utf8(&text[..end]).ok()?)

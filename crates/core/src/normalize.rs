@@ -133,7 +133,7 @@ pub fn normalize(
         walk: Walk::new(frame, schema, lookups, options, buffer::take(2 * body.len()), &texts),
         normalized: Normalized::default(),
     };
-    match page::read_items(body, &mut pass) {
+    match page::read_items(feed, body, &mut pass) {
         Ok(_) => pass.finish(),
         Err(error) => refused(body, "page", "a page with cursor, has_more and items", error.to_string()),
     }

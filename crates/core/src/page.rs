@@ -1,5 +1,7 @@
 //! Reads a response body as a page: cursor, `has_more`, and where each item stands.
 //!
+//! What these are called is the feed's ([`crate::feed`]). Where pages have tokens in the place of cursors, a page without one is the last.
+//!
 //! Strict about the page and lenient about its items. A body that is not certainly a page must never read as "no events", so
 //! whatever is missing or of another type is an [`Error`]. An item that is not what it should be still has its place in the page;
 //! only its uuid is unknown, and validation refuses it later, alone.
@@ -10,9 +12,12 @@ mod scan;
 
 use std::{borrow::Cow, str};
 
+use latchkey_contracts::Feed;
+
 use self::scan::Scanner;
 use crate::{
     cursor::{self, Cursor},
+    feed::{Definition, Paging, Shape},
     special::Marks,
 };
 
@@ -25,8 +30,8 @@ pub const MAX_DEPTH: u32 = 128;
 /// What a response body says as a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageView<'body> {
-    /// Where the feed continues after this page.
-    pub cursor: Cursor,
+    /// What leads on: the cursor, or the next page's token, which the last page has not.
+    pub next: Option<Cursor>,
     /// Whether the API has another page at once.
     pub has_more: bool,
     /// The items in the page's order.
@@ -38,7 +43,8 @@ pub struct PageView<'body> {
 pub struct ItemView<'body> {
     /// The item's bytes as they came, without surrounding white space. Its brackets and quotes match; it need not be valid JSON.
     pub raw: &'body [u8],
-    /// The item's own `uuid`, if it is an object that has one: a text and not empty.
+    /// The item's own `uuid`, if it is an object that has one: a text and not empty. In a feed that is paged by tokens, where pages
+    /// bring again what the last had, an item without one goes by a text made of its bytes.
     pub uuid: Option<Cow<'body, str>>,
 }
 
@@ -78,6 +84,9 @@ pub enum Error {
     /// The cursor could not be sent back.
     #[error("the page's cursor is unusable: {0}")]
     Cursor(#[from] cursor::Error),
+    /// A feed that is paged by tokens could not go on from this page.
+    #[error("no item of the page says when 1Password had it")]
+    NoTimes,
     /// More than [`MAX_ITEMS`].
     #[error("the page has more than {MAX_ITEMS} items")]
     TooManyItems,
@@ -96,15 +105,23 @@ pub(crate) trait Items<'body> {
     fn take(&mut self, item: ItemView<'body>);
 }
 
-/// Reads `body` as a page.
-pub fn read(body: &[u8]) -> Result<PageView<'_>, Error> {
+/// Reads `body` as a page of `feed`.
+pub fn read(feed: Feed, body: &[u8]) -> Result<PageView<'_>, Error> {
     let mut items = Vec::new();
-    let (cursor, has_more) = read_items(body, &mut items)?;
-    Ok(PageView { cursor, has_more, items })
+    let (next, has_more) = read_items(feed, body, &mut items)?;
+    if Definition::of(feed).paging == Paging::PageToken {
+        items.iter_mut().for_each(ItemView::name_by_bytes);
+    }
+    Ok(PageView { next, has_more, items })
 }
 
-/// Reads `body` as a page, item by item; the answer is its cursor and `has_more`. After an error, what `items` got counts for nothing.
-pub(crate) fn read_items<'body>(body: &'body [u8], items: &mut impl Items<'body>) -> Result<(Cursor, bool), Error> {
+/// Reads `body` as a page, item by item; the answer is what leads on and `has_more`. After an error, what `items` got counts for nothing.
+pub(crate) fn read_items<'body>(
+    feed: Feed,
+    body: &'body [u8],
+    items: &mut impl Items<'body>,
+) -> Result<(Option<Cursor>, bool), Error> {
+    let definition = Definition::of(feed);
     let marks = Marks::of(body);
     let mut scanner = Scanner::new(body, &marks);
     if !scanner.take(b'{') {
@@ -114,11 +131,17 @@ pub(crate) fn read_items<'body>(body: &'body [u8], items: &mut impl Items<'body>
     let mut more = !scanner.take(b'}');
     while more {
         let key = scanner.key()?;
-        fields.read(key, &mut scanner, items)?;
+        fields.read(&definition.answer, key, &mut scanner, items)?;
         more = scanner.more(b'}')?;
     }
     scanner.end()?;
-    fields.finish()
+    fields.finish(definition)
+}
+
+impl ItemView<'_> {
+    fn name_by_bytes(&mut self) {
+        self.uuid.get_or_insert_with(|| format!("bytes {}", blake3::hash(self.raw)).into());
+    }
 }
 
 impl<'body> Items<'body> for Vec<ItemView<'body>> {
@@ -133,31 +156,55 @@ impl<'body> Items<'body> for Vec<ItemView<'body>> {
 
 #[derive(Default)]
 struct Fields {
-    cursor: Option<Cursor>,
+    next: Option<Next>,
     has_more: Option<bool>,
     items: Option<()>,
+}
+
+/// What stands where the cursor or token belongs.
+enum Next {
+    Cursor(Cursor),
+    /// A token that says that there is none.
+    Nothing,
 }
 
 impl Fields {
     fn read<'body>(
         &mut self,
+        shape: &'static Shape,
         key: &'body [u8],
         scanner: &mut Scanner<'body, '_>,
         taker: &mut impl Items<'body>,
     ) -> Result<(), Error> {
+        let Shape { items: list, next, has_more: more, .. } = shape;
         match scan::text(key).as_deref() {
-            Some("cursor") => put(&mut self.cursor, "cursor", cursor(scanner)?),
-            Some("has_more") => put(&mut self.has_more, "has_more", has_more(scanner)?),
-            Some("items") => put(&mut self.items, "items", items(scanner, taker)?),
-            _ => scanner.value().map(|_| ()),
+            Some(key) if key == list => put(&mut self.items, list, items(list, scanner, taker)?),
+            Some(key) if key == next && more.is_some() => {
+                put(&mut self.next, next, Next::Cursor(cursor(next, scanner)?))
+            }
+            Some(key) if key == next => put(&mut self.next, next, token(next, scanner)?),
+            Some(key) => match more.as_deref().filter(|name| *name == key) {
+                Some(name) => put(&mut self.has_more, name, has_more(name, scanner)?),
+                None => scanner.value().map(|_| ()),
+            },
+            None => scanner.value().map(|_| ()),
         }
     }
 
-    fn finish(self) -> Result<(Cursor, bool), Error> {
-        let cursor = self.cursor.ok_or(Error::Missing("cursor"))?;
-        let has_more = self.has_more.ok_or(Error::Missing("has_more"))?;
-        self.items.ok_or(Error::Missing("items"))?;
-        Ok((cursor, has_more))
+    fn finish(self, definition: &'static Definition) -> Result<(Option<Cursor>, bool), Error> {
+        let shape = &definition.answer;
+        let next = match self.next {
+            Some(Next::Cursor(cursor)) => Some(cursor),
+            Some(Next::Nothing) => None,
+            None if shape.has_more.is_none() => None,
+            None => return Err(Error::Missing(&shape.next)),
+        };
+        let has_more = match &shape.has_more {
+            Some(name) => self.has_more.ok_or(Error::Missing(name))?,
+            None => next.is_some(),
+        };
+        self.items.ok_or(Error::Missing(&shape.items))?;
+        Ok((next, has_more))
     }
 }
 
@@ -165,23 +212,39 @@ fn put<T>(slot: &mut Option<T>, field: &'static str, value: T) -> Result<(), Err
     if slot.replace(value).is_some() { Err(Error::Repeated(field)) } else { Ok(()) }
 }
 
-fn cursor(scanner: &mut Scanner<'_, '_>) -> Result<Cursor, Error> {
-    let text = scan::string(scanner.value()?).and_then(scan::text).ok_or(Error::WrongType("cursor"))?;
+fn cursor(name: &'static str, scanner: &mut Scanner<'_, '_>) -> Result<Cursor, Error> {
+    let text = scan::string(scanner.value()?).and_then(scan::text).ok_or(Error::WrongType(name))?;
     Ok(text.parse()?)
 }
 
-fn has_more(scanner: &mut Scanner<'_, '_>) -> Result<bool, Error> {
+/// `null` and `""` are how some servers write a field that is not there.
+fn token(name: &'static str, scanner: &mut Scanner<'_, '_>) -> Result<Next, Error> {
+    let mut ahead = *scanner;
+    match ahead.value()? {
+        b"null" | b"\"\"" => {
+            *scanner = ahead;
+            Ok(Next::Nothing)
+        }
+        _ => cursor(name, scanner).map(Next::Cursor),
+    }
+}
+
+fn has_more(name: &'static str, scanner: &mut Scanner<'_, '_>) -> Result<bool, Error> {
     match scanner.value()? {
         b"true" => Ok(true),
         b"false" => Ok(false),
-        _ => Err(Error::WrongType("has_more")),
+        _ => Err(Error::WrongType(name)),
     }
 }
 
 /// `null` is how some servers write an empty list.
-fn items<'body>(scanner: &mut Scanner<'body, '_>, taker: &mut impl Items<'body>) -> Result<(), Error> {
+fn items<'body>(
+    name: &'static str,
+    scanner: &mut Scanner<'body, '_>,
+    taker: &mut impl Items<'body>,
+) -> Result<(), Error> {
     if !scanner.take(b'[') {
-        return if scanner.value()? == b"null" { Ok(()) } else { Err(Error::WrongType("items")) };
+        return if scanner.value()? == b"null" { Ok(()) } else { Err(Error::WrongType(name)) };
     }
     let mut count = 0;
     let mut more = !scanner.take(b']');

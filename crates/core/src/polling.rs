@@ -182,6 +182,7 @@ pub struct Turn {
     reset: Option<Reset>,
     limit: u32,
     held: Option<Fetched>,
+    /// Pages stored, and pages of which everything was stored before.
     pages: u32,
     empty_pages: u32,
     disturbances: u32,
@@ -305,7 +306,8 @@ impl Turn {
         let same_place = self.position.cursor.as_ref() == Some(&page.cursor);
         let same_page = self.position.page_id.as_ref() == Some(&page.page_id);
         let repetition = same_page || (same_place && page.new_items == 0);
-        if page.items > 0 && !repetition {
+        let known = self.policy.overlaps && page.items > 0 && page.new_items == 0;
+        if page.items > 0 && !repetition && !known {
             self.empty_pages = 0;
             self.held = Some(page);
             return Action::Publish { expected: self.position.sequence };
@@ -313,7 +315,8 @@ impl Turn {
         // Nothing to store: the cursor may count at once.
         self.arrived_at(&page, now);
         self.position.cursor = Some(page.cursor);
-        self.empty_pages += 1;
+        // What is known is read through like what is stored: within the turn's bounds.
+        *(if known { &mut self.pages } else { &mut self.empty_pages }) += 1;
         match page.has_more {
             false => self.caught_up(now),
             true if same_place || repetition || self.empty_pages > MAX_EMPTY_PAGES => {

@@ -12,7 +12,9 @@ mod failure;
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
+use jiff::Timestamp;
 use latchkey_contracts::Feed;
+use latchkey_core::feed::{Definition, Method};
 use reqwest::{
     StatusCode, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue},
@@ -57,6 +59,12 @@ struct Inner {
     endpoint: Endpoint,
     authorization: HeaderValue,
     max_body: usize,
+}
+
+/// An answer with status 200.
+struct Answer {
+    body: Bytes,
+    date: Option<Timestamp>,
 }
 
 /// For introspection, which nothing waits for that could not do without.
@@ -110,8 +118,22 @@ impl Client {
     ///
     /// Cancel-safe: dropping the future ends the request.
     pub async fn page(&self, feed: Feed, request: &PageRequest) -> Result<Response, Error> {
-        let url = self.0.endpoint.url(request::path(feed));
-        self.send(self.0.http.post(url).header(CONTENT_TYPE, "application/json").body(request.body())).await
+        let definition = Definition::of(feed);
+        let mut url = self.0.endpoint.url(&definition.path);
+        let place = match &definition.query {
+            Some(names) => {
+                let place = request.place()?;
+                request.write_query(&place, names, &mut url);
+                Some(place)
+            }
+            None => None,
+        };
+        let asked = match definition.method {
+            Method::Get => self.0.http.get(url),
+            Method::Post => self.0.http.post(url).header(CONTENT_TYPE, "application/json").body(request.body()),
+        };
+        let Answer { body, date } = self.send(asked).await?;
+        Ok(Response { body, date, feed, place })
     }
 
     /// Asks what the token may read.
@@ -120,14 +142,14 @@ impl Client {
         Introspection::read(&self.send(self.0.http.get(url).timeout(INTROSPECTION_TIMEOUT)).await?.body)
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Response, Error> {
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Answer, Error> {
         let request = request.header(AUTHORIZATION, self.0.authorization.clone());
         let answer = request.send().await.map_err(|error| failure::of_request(&error))?;
         if answer.status() != StatusCode::OK {
             return Err(failure::of_status(answer.status(), answer.headers()));
         }
         let date = retry_after::date(answer.headers(), &DATE);
-        Ok(Response { body: self.body(answer).await?, date })
+        Ok(Answer { body: self.body(answer).await?, date })
     }
 
     async fn body(&self, mut answer: reqwest::Response) -> Result<Bytes, Error> {

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use latchkey_contracts::Feed;
+use latchkey_core::feed::Definition;
 use serde::Deserialize;
 
 use crate::Error;
@@ -27,12 +28,8 @@ impl Introspection {
     /// Whether the token may read `feed`.
     #[must_use]
     pub fn allows(&self, feed: Feed) -> bool {
-        let feature = match feed {
-            Feed::SignInAttempts => "signinattempts",
-            Feed::ItemUsages => "itemusages",
-            Feed::AuditEvents => "auditevents",
-        };
-        self.features.iter().any(|had| had == feature)
+        let scope = &Definition::of(feed).scope;
+        self.features.iter().any(|had| had == scope)
     }
 
     pub(crate) fn read(body: &[u8]) -> Result<Self, Error> {
@@ -59,7 +56,8 @@ mod tests {
             Introspection::read(v2).unwrap(),
             Introspection { account_uuid: Some("A".into()), ..expect.clone() }
         );
-        assert!(expect.allows(Feed::ItemUsages) && !expect.allows(Feed::AuditEvents));
+        assert!(expect.allows(Feed::ItemUsages));
+        assert!(!expect.allows(Feed::AuditEvents) && !expect.allows(Feed::AuditEventsV3));
     }
 
     #[test]

@@ -23,5 +23,5 @@ pub use error::Error;
 pub use introspection::Introspection;
 pub use region::Region;
 pub use request::PageRequest;
-pub use response::Response;
+pub use response::{Page, Response};
 pub use token::Token;

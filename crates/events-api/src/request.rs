@@ -1,12 +1,19 @@
 //! What is asked for a page.
 //!
 //! Two shapes that must not mix: a start in time with a limit, or a cursor and nothing else. Limit, start and end travel inside
-//! the cursor, so a cursor born from a request with an end is bounded for ever.
+//! the cursor, so a cursor born from a request with an end is bounded for ever. Feeds that are paged by tokens are asked by a query, and
+//! what stands for their cursors is a [`Place`].
 
 use jiff::Timestamp;
-use latchkey_contracts::Feed;
-use latchkey_core::cursor::Cursor;
+use latchkey_core::{
+    cursor::Cursor,
+    feed::Query,
+    page_token::{Ask, Place},
+};
 use serde::Serialize;
+use url::Url;
+
+use crate::Error;
 
 /// The most events a page may be asked for; the API answers 400 above it.
 pub const MAX_LIMIT: u32 = 1000;
@@ -40,14 +47,29 @@ impl PageRequest {
         };
         serde_json::to_vec(&body).expect("numbers, times and texts are always JSON")
     }
-}
 
-/// The path of a feed's pages.
-pub(crate) const fn path(feed: Feed) -> &'static str {
-    match feed {
-        Feed::SignInAttempts => "api/v2/signinattempts",
-        Feed::ItemUsages => "api/v2/itemusages",
-        Feed::AuditEvents => "api/v2/auditevents",
+    /// Where it begins in a feed that is paged by tokens. A cursor that is no place would be refused like a cursor of another feed.
+    pub(crate) fn place(&self) -> Result<Place, Error> {
+        match self {
+            Self::Reset { limit, start, .. } => Ok(Place::begin(*start, (*limit).clamp(1, MAX_LIMIT))),
+            Self::Continue { cursor } => Place::read(cursor).ok_or(Error::BadRequest),
+        }
+    }
+
+    /// Asks for `place` in the query of `url`.
+    pub(crate) fn write_query(&self, place: &Place, names: &Query, url: &mut Url) {
+        let mut query = url.query_pairs_mut();
+        match place.ask() {
+            Ask::Token(token) => {
+                query.append_pair(&names.token, token);
+            }
+            Ask::After { time, limit } => {
+                query.append_pair(&names.limit, &limit.to_string()).append_pair(&names.start, &time.to_string());
+                if let Self::Reset { end: Some(end), .. } = self {
+                    query.append_pair(&names.end, &end.to_string());
+                }
+            }
+        }
     }
 }
 
@@ -70,6 +92,9 @@ enum Body<'cursor> {
 
 #[cfg(test)]
 mod tests {
+    use latchkey_contracts::Feed;
+    use latchkey_core::feed::Definition;
+
     use super::*;
 
     fn check(request: &PageRequest, expect: &str) {
@@ -89,5 +114,32 @@ mod tests {
             r#"{"limit":1000,"start_time":"2026-01-02T03:04:05.000000006Z","end_time":"2026-01-03T00:00:00Z"}"#,
         );
         check(&PageRequest::Continue { cursor: "a\"b".parse().unwrap() }, r#"{"cursor":"a\"b"}"#);
+    }
+
+    #[test]
+    fn a_feed_of_tokens_is_asked_by_a_query() {
+        let names = Definition::of(Feed::AuditEventsV3).query.as_ref().unwrap();
+        let check = |request: &PageRequest, expect: &str| {
+            let mut url: Url = "https://example.com/api".parse().unwrap();
+            request.write_query(&request.place().unwrap(), names, &mut url);
+            assert_eq!(url.query(), Some(expect));
+        };
+        let start = "2026-01-02T03:04:05Z".parse().unwrap();
+        let end = Some("2026-01-03T00:00:00Z".parse().unwrap());
+        // The moment itself does not belong to the answer, so the request begins a moment earlier.
+        check(
+            &PageRequest::Reset { limit: 5000, start, end: None },
+            "max_page_size=1000&start_time=2026-01-02T03%3A04%3A04.999999999Z",
+        );
+        check(
+            &PageRequest::Reset { limit: 10, start, end },
+            "max_page_size=10&start_time=2026-01-02T03%3A04%3A04.999999999Z&end_time=2026-01-03T00%3A00%3A00Z",
+        );
+        let page = br#"{"audit_events":[],"next_page_token":"a+b/c="}"#;
+        let page = latchkey_core::page::read(Feed::AuditEventsV3, page).unwrap();
+        let place = Place::begin(start, 10).after(Definition::of(Feed::AuditEventsV3), &page, None).unwrap();
+        check(&PageRequest::Continue { cursor: place.cursor().unwrap() }, "page_token=a%2Bb%2Fc%3D");
+        let foreign = PageRequest::Continue { cursor: "cursor-of-another-feed".parse().unwrap() };
+        assert!(matches!(foreign.place(), Err(Error::BadRequest)));
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Cursor {
 /// The event times asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Window {
-    /// First moment inside.
+    /// First moment inside; in version 3 the last one before.
     pub(crate) start: Timestamp,
     /// First moment outside; a cursor born with it is bounded for ever.
     pub(crate) end: Option<Timestamp>,
@@ -43,11 +43,11 @@ pub(crate) enum Axis {
 impl Window {
     /// Whether an event with these two moments is inside.
     pub(crate) fn holds(&self, timestamp: Timestamp, arrival: Timestamp) -> bool {
-        let at = match self.axis {
-            Axis::Event => timestamp,
-            Axis::Arrival => arrival,
+        let (at, begun) = match self.axis {
+            Axis::Event => (timestamp, timestamp >= self.start),
+            Axis::Arrival => (arrival, arrival > self.start),
         };
-        at >= self.start && self.end.is_none_or(|end| at < end)
+        begun && self.end.is_none_or(|end| at < end)
     }
 }
 

@@ -119,6 +119,10 @@ impl Store {
             }
             let start = out.len();
             self.series.write(*index, version, out);
+            if version == Version::V3 && out.pop_if(|last| *last == b'}').is_some() {
+                let arrival = self.series.arrival(*index);
+                out.extend_from_slice(format!(r#","insert_time":"{arrival}"}}"#).as_bytes());
+            }
             if page.faults.item_bytes > 0 {
                 widen(out, start, page.faults.item_bytes, *index as u64);
             }

@@ -155,8 +155,8 @@ pub struct SourceConfig {
     /// PEM certificates of authorities to trust beside the system's.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
-    /// Which feeds to poll; all if absent.
-    #[serde(default = "all_feeds")]
+    /// Which feeds to poll; all but `audit_events_v3`, a beta, if absent.
+    #[serde(default = "usual_feeds")]
     pub feeds: Vec<Feed>,
     /// The oldest event wanted, where nothing was fetched yet; what 1Password keeps (120 days) if absent.
     #[serde(default)]
@@ -175,8 +175,8 @@ pub struct SourceConfig {
     pub paused: bool,
 }
 
-fn all_feeds() -> Vec<Feed> {
-    Feed::ALL.into()
+fn usual_feeds() -> Vec<Feed> {
+    Feed::USUAL.into()
 }
 
 fn default_interval() -> SignedDuration {
@@ -237,7 +237,7 @@ impl SourceConfig {
             region: None,
             events_api_url: None,
             ca_file: None,
-            feeds: all_feeds(),
+            feeds: usual_feeds(),
             start_time: None,
             poll_interval: default_interval(),
             page_limit: default_limit(),
@@ -265,7 +265,7 @@ impl SourceConfig {
             move |reason: String| InvalidConfig::Value { source_id, key, reason }
         };
         if self.feeds.is_empty() {
-            return Err(fault("feeds")("name at least one feed, or leave the key out for all".into()));
+            return Err(fault("feeds")("name at least one feed, or leave the key out for the usual ones".into()));
         }
         if self.poll_interval < SHORTEST_INTERVAL {
             return Err(fault("poll_interval")(format!("{:#} is too short; at least 1s", self.poll_interval)));

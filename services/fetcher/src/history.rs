@@ -92,6 +92,7 @@ fn next_instant(time: Timestamp) -> Timestamp {
 /// The uuids of a stored page; none if it cannot be read, which costs at worst that an event is taken for a new one.
 fn uuids(stored: &RawPage) -> Uuids {
     let size = usize::try_from(stored.body_size).unwrap_or(body::MAX_BYTES);
-    let fresh = |body: &[u8]| page::read(body).map(|view| Window::default().mark(&view.items).fresh);
+    let Ok(feed) = stored.feed.parse() else { return Uuids::default() };
+    let fresh = |body: &[u8]| page::read(feed, body).map(|view| Window::default().mark(&view.items).fresh);
     body::unpack(&stored.body, size, fresh).ok().and_then(Result::ok).unwrap_or_default()
 }

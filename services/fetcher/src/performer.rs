@@ -12,7 +12,9 @@ use latchkey_core::{
     body,
     budget::Work,
     duplicates::{Uuids, Window},
-    event_time, instant,
+    event_time,
+    feed::Definition,
+    instant,
     page_id::page_id,
     polling::{
         self, Action, Failure, Fetched, Input, LastPage, Off, Policy, Published, Report, Request, Settled, Turn,
@@ -69,8 +71,8 @@ impl<'a> Performer<'a> {
     pub(crate) async fn run(mut self, jitter: f64, stop: Stop<'_>) -> (Report, Memory) {
         self.pass = self.source.access.fresh(self.budgets).await;
         let (mut turn, mut action) = match self.memory.place.take() {
-            Some(place) => Turn::resume(self.source.policy(), jitter, place.last, clock::now()),
-            None => Turn::begin(self.source.policy(), jitter, clock::now()),
+            Some(place) => Turn::resume(self.source.policy(self.chain.feed), jitter, place.last, clock::now()),
+            None => Turn::begin(self.source.policy(self.chain.feed), jitter, clock::now()),
         };
         loop {
             let input = match action {
@@ -156,7 +158,7 @@ impl<'a> Performer<'a> {
             next_cursor: fetched.cursor.as_str().into(),
             has_more: fetched.has_more,
             fetched_at_unix_nano: instant::to_unix_nano(fetched_at),
-            api_version: "v2".into(),
+            api_version: Definition::of(self.chain.feed).api_version.clone(),
             item_count: fetched.items,
             duplicates: marked.duplicates,
             previous_sequence: turn.sequence(),

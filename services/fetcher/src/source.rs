@@ -6,10 +6,11 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use latchkey_contracts::SourceId;
+use latchkey_contracts::{Feed, SourceId};
 use latchkey_core::{
     clock_skew::ClockSkew,
     cursor::Cursor,
+    feed::{Definition, Paging},
     polling::{Circumstances, Policy, Request},
 };
 use latchkey_events_api::PageRequest;
@@ -28,8 +29,9 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    pub(crate) fn policy(&self) -> Policy {
-        Policy::new(self.poll_interval, self.start, self.page_limit)
+    pub(crate) fn policy(&self, feed: Feed) -> Policy {
+        let overlaps = Definition::of(feed).paging == Paging::PageToken;
+        Policy { overlaps, ..Policy::new(self.poll_interval, self.start, self.page_limit) }
     }
 
     /// Takes the date of an answer, and our time before and after it.

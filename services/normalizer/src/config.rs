@@ -15,10 +15,11 @@ use crate::{
 };
 
 /// The schemas that come with the program: file name and text.
-pub const SHIPPED: [(&str, &str); 3] = [
+pub const SHIPPED: [(&str, &str); 4] = [
     ("onepassword_sign_in_attempt.yml", include_str!("../../../schemas/onepassword_sign_in_attempt.yml")),
     ("onepassword_item_usage.yml", include_str!("../../../schemas/onepassword_item_usage.yml")),
     ("onepassword_audit_event.yml", include_str!("../../../schemas/onepassword_audit_event.yml")),
+    ("onepassword_audit_event_v3.yml", include_str!("../../../schemas/onepassword_audit_event_v3.yml")),
 ];
 
 /// The bounds of a look's interval: a look lists a bucket, and a repaired file should not wait for longer.

@@ -65,16 +65,16 @@ async fn stored(bus: &Bus, chain: &Chain, comparison: &mut Comparison) -> Result
         comparison.pages += 1;
         comparison.repairs += u64::from(matches!(page.request, Some(raw_page::Request::Repair(_))));
         comparison.marked += page.duplicates.len() as u64;
-        note(&page, &mut uuids)?;
+        note(chain.feed, &page, &mut uuids)?;
         next = bus.page_at(page.previous_sequence).await?;
     }
     Ok(uuids)
 }
 
-fn note(page: &RawPage, uuids: &mut BTreeMap<String, u64>) -> Result<()> {
+fn note(feed: Feed, page: &RawPage, uuids: &mut BTreeMap<String, u64>) -> Result<()> {
     let marked: BTreeSet<u32> = page.duplicates.iter().copied().collect();
     let unmarked = |body: &[u8]| {
-        page::read(body).map(|view| {
+        page::read(feed, body).map(|view| {
             for (_, item) in (0..).zip(&view.items).filter(|(index, _)| !marked.contains(index)) {
                 if let Some(uuid) = &item.uuid {
                     *uuids.entry(uuid.to_string()).or_default() += 1;

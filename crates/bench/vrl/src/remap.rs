@@ -47,7 +47,8 @@ impl Remap {
     /// are left out.
     pub(crate) fn write_records(&mut self, out: &mut Vec<u8>, page: &RawPage, body: &[u8]) -> u64 {
         let program = self.programs.iter().find(|(feed, _)| feed.as_str() == page.feed);
-        let (Some((_, program)), Ok(view)) = (program, page::read(body)) else { return 0 };
+        let Some((feed, program)) = program else { return 0 };
+        let Ok(view) = page::read(*feed, body) else { return 0 };
         let metadata = [
             ("parse_time", self.parse_time.as_str()),
             ("source", page.source.as_str()),

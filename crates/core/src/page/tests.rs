@@ -3,12 +3,14 @@ use serde_json::{Value, json};
 
 use super::*;
 
+const V2: Feed = Feed::ItemUsages;
+
 fn uuids(body: &str) -> Result<Vec<Option<String>>, Error> {
-    Ok(read(body.as_bytes())?.items.into_iter().map(|item| item.uuid.map(Cow::into_owned)).collect())
+    Ok(read(V2, body.as_bytes())?.items.into_iter().map(|item| item.uuid.map(Cow::into_owned)).collect())
 }
 
 fn refused(body: &str, expect: &Error) {
-    assert_eq!(read(body.as_bytes()).as_ref(), Err(expect), "{body}");
+    assert_eq!(read(V2, body.as_bytes()).as_ref(), Err(expect), "{body}");
 }
 
 #[test]
@@ -18,8 +20,8 @@ fn a_page_reads_in_any_key_order_and_spacing() {
         r#"{"items":[{"uuid":"A","n":1},{"n":2,"uuid":"B"}],"extra":{"cursor":7},"has_more":true,"cursor":"abc"}"#,
         "\n{ \"has_more\" : true ,\t\"items\" : [ {\"uuid\":\"A\",\"n\":1} ,\r\n {\"n\":2,\"uuid\":\"B\"} ] , \"cursor\" : \"abc\" } \n",
     ] {
-        let page = read(body.as_bytes()).unwrap();
-        assert_eq!(page.cursor.as_str(), "abc");
+        let page = read(V2, body.as_bytes()).unwrap();
+        assert_eq!(page.next.unwrap().as_str(), "abc");
         assert!(page.has_more);
         let raw: Vec<_> = page.items.iter().map(|item| str::from_utf8(item.raw).unwrap()).collect();
         assert_eq!(raw, [r#"{"uuid":"A","n":1}"#, r#"{"n":2,"uuid":"B"}"#]);
@@ -56,7 +58,7 @@ fn a_poisonous_item_keeps_its_place_and_has_no_uuid() {
     for poison in poisons {
         let body = format!(r#"{{"cursor":"c","has_more":false,"items":[{{"uuid":"A"}},{poison},{{"uuid":"B"}}]}}"#);
         assert_eq!(uuids(&body), Ok(vec![Some("A".into()), None, Some("B".into())]), "{poison}");
-        assert_eq!(read(body.as_bytes()).unwrap().items[1].raw, poison.as_bytes());
+        assert_eq!(read(V2, body.as_bytes()).unwrap().items[1].raw, poison.as_bytes());
     }
 }
 
@@ -69,7 +71,7 @@ fn brackets_and_quotes_in_strings_are_text() {
 #[test]
 fn an_item_that_is_not_utf8_is_still_an_item() {
     let body = b"{\"cursor\":\"c\",\"has_more\":false,\"items\":[{\"uuid\":\"\xff\"},{\"uuid\":\"A\",\"t\":\"\xff\"}]}";
-    let page = read(body).unwrap();
+    let page = read(V2, body).unwrap();
     assert_eq!(page.items[0].uuid, None);
     assert_eq!(page.items[1].uuid.as_deref(), Some("A"));
 }
@@ -108,7 +110,7 @@ fn what_is_not_a_page_is_refused_with_its_reason() {
 fn a_body_cut_short_anywhere_is_no_page() {
     let body = r#"{"cursor":"abc","has_more":true,"items":[{"uuid":"A","n":[1,{"t":"x\"y"}]},{"n":2,"uuid":"B"}]}"#;
     for end in 0..body.len() {
-        assert!(read(&body.as_bytes()[..end]).is_err(), "{}", &body[..end]);
+        assert!(read(V2, &body.as_bytes()[..end]).is_err(), "{}", &body[..end]);
     }
 }
 
@@ -118,6 +120,32 @@ fn depth_and_number_of_items_are_bounded() {
     refused(&format!(r#"{{"items":[{deep}"#), &Error::TooDeep { at: 10 + 128 });
     let many = vec!["1"; MAX_ITEMS + 1].join(",");
     refused(&format!(r#"{{"cursor":"c","has_more":false,"items":[{many}]}}"#), &Error::TooManyItems);
+}
+
+#[test]
+fn a_page_of_tokens_without_one_is_the_last() {
+    let check = |rest: &str, expect: Option<&str>| {
+        let body = format!(r#"{{"audit_events":[{{"uuid":"A"}},{{"n":1}},7]{rest}}}"#);
+        let page = read(Feed::AuditEventsV3, body.as_bytes()).unwrap();
+        assert_eq!((page.next.as_ref().map(Cursor::as_str), page.has_more), (expect, expect.is_some()), "{rest}");
+        let uuids: Vec<_> = page.items.iter().map(|item| item.uuid.as_deref().unwrap()).collect();
+        // What has no uuid is known again by its bytes.
+        assert!(uuids[0] == "A" && uuids[1].starts_with("bytes ") && uuids[1] != uuids[2], "{uuids:?}");
+    };
+    check("", None);
+    check(r#","next_page_token":null"#, None);
+    check(r#","next_page_token":"""#, None);
+    check(r#","next_page_token":"abc","cursor":"c","has_more":false"#, Some("abc"));
+    for (body, error) in [
+        (r#"{"next_page_token":"abc"}"#, Error::Missing("audit_events")),
+        (r#"{"cursor":"c","has_more":false,"items":[]}"#, Error::Missing("audit_events")),
+        (r#"{"audit_events":[],"next_page_token":7}"#, Error::WrongType("next_page_token")),
+        (r#"{"audit_events":[],"next_page_token":"None"}"#, Error::Cursor(cursor::Error::Placeholder)),
+        (r#"{"audit_events":[],"next_page_token":"a","next_page_token":""}"#, Error::Repeated("next_page_token")),
+        (r#"{"audit_events":{}}"#, Error::WrongType("audit_events")),
+    ] {
+        assert_eq!(read(Feed::AuditEventsV3, body.as_bytes()), Err(error), "{body}");
+    }
 }
 
 fn item_strategy() -> impl Strategy<Value = Value> {
@@ -142,7 +170,7 @@ proptest! {
     fn agrees_with_a_plain_reader(items in prop::collection::vec(item_strategy(), 0..6), has_more: bool, pretty: bool) {
         let value = json!({"items": items, "cursor": "c", "has_more": has_more});
         let body = if pretty { serde_json::to_vec_pretty(&value) } else { serde_json::to_vec(&value) }.unwrap();
-        let page = read(&body).unwrap();
+        let page = read(V2, &body).unwrap();
         prop_assert_eq!(page.has_more, has_more);
         prop_assert_eq!(page.items.len(), items.len());
         for (view, item) in page.items.iter().zip(&items) {
@@ -154,7 +182,7 @@ proptest! {
     /// Any bytes at all: an answer, never a panic.
     #[test]
     fn is_total(bytes in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(&b"{}[]\",:\\ "[..])], 0..64)) {
-        let _ = read(&bytes);
-        let _ = read(&[br#"{"cursor":"c","has_more":false,"items":["#.as_slice(), &bytes].concat());
+        let _ = read(V2, &bytes);
+        let _ = read(V2, &[br#"{"cursor":"c","has_more":false,"items":["#.as_slice(), &bytes].concat());
     }
 }

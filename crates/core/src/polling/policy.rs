@@ -15,6 +15,8 @@ pub struct Policy {
     pub start: Timestamp,
     /// Events per page, where a request says how many.
     pub page_limit: u32,
+    /// Whether every poll brings again what the last one ended with. Such pages are not stored again.
+    pub overlaps: bool,
     /// Pauses after failures that may heal by themselves.
     pub transient: Backoff,
     /// Pauses after failures that need somebody's help.
@@ -40,6 +42,7 @@ impl Policy {
             poll_interval,
             start,
             page_limit,
+            overlaps: false,
             transient: Self::TRANSIENT,
             permanent: Self::PERMANENT,
             hourly: Self::HOURLY,

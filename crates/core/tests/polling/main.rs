@@ -13,8 +13,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use jiff::SignedDuration;
 use latchkey_core::polling::{
-    Action, CURSOR_REFUSED, Failure, Fetched, History, Input, LastPage, Off, Outcome, PAGE_TOO_LARGE, Position,
-    Published, Refusal, Request, Settled, TOO_LARGE, Turn,
+    Action, CURSOR_REFUSED, Failure, Fetched, History, Input, LastPage, MAX_EMPTY_PAGES, MAX_PAGES, Off, Outcome,
+    PAGE_TOO_LARGE, Policy, Position, Published, Refusal, Request, Settled, TOO_LARGE, Turn,
 };
 use proptest::prelude::*;
 
@@ -78,8 +78,8 @@ proptest! {
 
     /// Whatever the API and the bus answer, a turn ends soon.
     #[test]
-    fn every_sequence_of_answers_ends(answers in prop::collection::vec((0_u8..8, any::<bool>(), 0_u32..4), 1..400), refusals in 0_u32..3) {
-        let (mut turn, mut action) = Turn::begin(policy(), 0.0, now());
+    fn every_sequence_of_answers_ends(answers in prop::collection::vec((0_u8..8, any::<bool>(), 0_u32..4), 1..400), refusals in 0_u32..3, overlaps: bool) {
+        let (mut turn, mut action) = Turn::begin(Policy { overlaps, ..policy() }, 0.0, now());
         let mut alike = 0;
         let history = History { cursor_refusals: refusals, ..History::default() };
         let checkpoint = Some((Position { cursor: "old".parse().ok(), ..Position::default() }, history));
@@ -124,7 +124,11 @@ proptest! {
 }
 
 fn after_page_seven() -> Turn {
-    let (mut turn, _) = Turn::begin(policy(), 0.0, now());
+    after_page_seven_with(policy())
+}
+
+fn after_page_seven_with(policy: Policy) -> Turn {
+    let (mut turn, _) = Turn::begin(policy, 0.0, now());
     let last_page = LastPage {
         sequence: 7,
         previous_sequence: 0,
@@ -191,6 +195,40 @@ fn the_same_page_further_on_is_somebody_elses() {
     assert_eq!(ours.settled, Some(Settled::Stored(8)));
     let theirs = turn.handle(Input::Recovered { last_page: Some(stored(9, 8)), checkpoint: None }, now());
     assert_eq!((theirs.settled, turn.events_total()), (Some(Settled::Dropped), 20));
+}
+
+#[test]
+fn what_an_overlap_brings_again_is_not_stored_again() {
+    let mut turn = after_page_seven_with(Policy { overlaps: true, ..policy() });
+    for number in 0..2 * MAX_EMPTY_PAGES {
+        // Each leads on by another cursor, until one is the last.
+        let known = Fetched { new_items: 0, ..page(&format!("known {number}"), true, 9) };
+        let step = turn.handle(Input::Fetched(known), now());
+        assert!(matches!(step.action, Action::Fetch(Request::After(_))), "{step:?}");
+    }
+    let Action::Finish(report) =
+        turn.handle(Input::Fetched(Fetched { new_items: 0, ..page("end", false, 9) }), now()).action
+    else {
+        panic!("the end is the end")
+    };
+    assert_eq!((report.outcome, report.position.cursor), (Some(Outcome::Quiet), "end".parse().ok()));
+    // Where nothing overlaps, such a page is a page like any other.
+    let again = Fetched { new_items: 0, ..page("known", true, 9) };
+    let action = after_page_seven().handle(Input::Fetched(again), now()).action;
+    assert_eq!(action, Action::Publish { expected: 7 });
+}
+
+#[test]
+fn an_overlap_that_leads_nowhere_ends_within_the_turns_bounds() {
+    let mut turn = after_page_seven_with(Policy { overlaps: true, ..policy() });
+    for number in 1..=MAX_PAGES {
+        let known = Fetched { new_items: 0, ..page(&format!("known {number}"), true, 9) };
+        match turn.handle(Input::Fetched(known), now()).action {
+            Action::Fetch(_) => assert!(number < MAX_PAGES, "no end"),
+            Action::Finish(report) => assert_eq!((number, report.outcome), (MAX_PAGES, Some(Outcome::Behind))),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[test]

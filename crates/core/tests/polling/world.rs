@@ -348,6 +348,7 @@ pub(crate) fn policy() -> Policy {
         permanent: backoff,
         hourly,
         page_limit: PAGE_SIZE,
+        overlaps: false,
     }
 }
 

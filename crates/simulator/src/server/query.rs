@@ -1,7 +1,7 @@
 //! Queries of version 3, which is asked by GET: `max_page_size`, `start_time`, `end_time`, `page_token`.
 //!
-//! Version 3 is a beta that has changed before. A token carries its window and size as a cursor does; other parameters beside
-//! it are allowed and mean nothing, because nobody outside 1Password knows whether they must be repeated.
+//! Version 3 is a beta that has changed before. A token carries its window and size as a cursor does; times beside it are refused, and a
+//! size beside it means nothing.
 
 use axum::extract::Query;
 use http::Uri;
@@ -23,6 +23,9 @@ struct Fields {
 pub(crate) fn parse(uri: &Uri) -> Result<PageRequest, Error> {
     let Query(fields) = Query::<Fields>::try_from_uri(uri).map_err(|_| Error::Query)?;
     if let Some(token) = fields.page_token {
+        if fields.start_time.is_some() || fields.end_time.is_some() {
+            return Err(Error::CursorWithOthers);
+        }
         return Ok(PageRequest::Continue(token));
     }
     let limit = fields.max_page_size.unwrap_or(DEFAULT_LIMIT);
@@ -49,6 +52,7 @@ mod tests {
         check("?max_page_size=1000", reset(1000, None));
         check("?start_time=2026-01-01T00%3A00%3A00Z", reset(100, Some("2026-01-01T00:00:00Z")));
         check("?page_token=abc&max_page_size=10", Ok(PageRequest::Continue("abc".into())));
+        check("?page_token=abc&start_time=2026-01-01T00%3A00%3A00Z", Err(Error::CursorWithOthers));
         check("?max_page_size=1001", Err(Error::Limit));
         check("?max_page_size=many", Err(Error::Query));
         check("?limit=10", Err(Error::Query));

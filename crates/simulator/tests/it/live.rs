@@ -89,12 +89,13 @@ async fn version_3_pages_by_token_through_the_time_of_arrival() {
     assert!(pages > 3);
 
     let (start, end) = (entries[entries.len() / 3].arrival, entries[entries.len() / 2].arrival);
-    let inside = entries.iter().filter(|entry| entry.arrival >= start && entry.arrival < end);
+    let inside = entries.iter().filter(|entry| entry.arrival > start && entry.arrival < end);
     let expected: Vec<String> = inside.map(|entry| entry.uuid.clone()).collect();
     assert_eq!(drain_v3(&client, &format!("start_time={start}&end_time={end}")).await.0, expected);
 
     assert_eq!(client.get("/api/v3/auditevents?max_page_size=1001").await.status(), 400);
     assert_eq!(client.get("/api/v3/auditevents?page_token=None").await.status(), 400);
+    assert_eq!(client.get(&format!("/api/v3/auditevents?page_token=abc&start_time={start}")).await.status(), 400);
     let records = simulator.requests();
     assert!(records.iter().all(|record| record.feed == Some(feed)));
     simulator.set_features(ACCOUNT, &[Feed::ItemUsages]).unwrap();

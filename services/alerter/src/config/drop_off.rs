@@ -192,10 +192,10 @@ impl SourceConfig {
             Some(other) => whole.with(other).policy(&format!("{key}.feeds.{feed}"), spans()),
             None => whole.policy(&format!("{key}.drop_off"), spans()),
         };
-        let [one, two, three] = Feed::ALL;
+        let [one, two, three, four] = Feed::ALL;
         Ok(SourcePolicies {
             whole: whole.policy(&format!("{key}.drop_off"), spans())?,
-            feeds: [feed(one)?, feed(two)?, feed(three)?],
+            feeds: [feed(one)?, feed(two)?, feed(three)?, feed(four)?],
             maintenance: calendar(&format!("{key}.maintenance"), None, spans())?,
         })
     }

@@ -8,10 +8,12 @@ use latchkey_bus::{Error, Publication};
 use latchkey_contracts::page::{RawPage, Repair as Request, raw_page};
 use latchkey_core::{
     audit::{Judged, Span},
-    body, event_time, instant,
-    page::PageView,
+    body, event_time,
+    feed::Definition,
+    instant,
     page_id::page_id,
 };
+use latchkey_events_api::Page;
 use latchkey_runtime::clock;
 
 use super::{
@@ -30,7 +32,7 @@ pub(super) struct Repair<'a> {
     pub(super) limit: u32,
     pub(super) cursor: String,
     pub(super) body: &'a [u8],
-    pub(super) view: &'a PageView<'a>,
+    pub(super) view: &'a Page<'a>,
 }
 
 /// What came of it.
@@ -120,7 +122,7 @@ impl Repair<'_> {
             next_cursor: position.cursor.as_ref().map(|cursor| cursor.as_str().into()).unwrap_or_default(),
             has_more: false,
             fetched_at_unix_nano: instant::to_unix_nano(now),
-            api_version: "v2".into(),
+            api_version: Definition::of(chain.feed).api_version.clone(),
             item_count: u32::try_from(self.view.items.len()).expect("a page has a bounded number of items"),
             duplicates: judged.duplicates.clone(),
             previous_sequence: position.sequence,

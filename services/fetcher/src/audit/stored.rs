@@ -79,8 +79,9 @@ impl Stored {
         }
         let unreadable = || Error::unreadable_page(self.newest);
         let size = usize::try_from(page.body_size).map_err(|_| unreadable())?;
+        let feed = page.feed.parse().map_err(|_| unreadable())?;
         let known = &mut self.known;
-        let remember = |body: &[u8]| page::read(body).map(|view| known.remember(&view.items));
+        let remember = |body: &[u8]| page::read(feed, body).map(|view| known.remember(&view.items));
         match body::unpack(&page.body, size, remember) {
             Ok(Ok(())) => Ok(()),
             _ => Err(Error::unreadable_page(self.newest)),

@@ -7,6 +7,7 @@ mod chains;
 mod faults;
 mod live_first;
 mod others_lose_events;
+mod page_tokens;
 mod past;
 mod recovery;
 mod scale_out;

@@ -37,7 +37,7 @@ impl World {
 
     async fn duties(&self, id: &str) -> Vec<Feed> {
         let mut duties = Vec::new();
-        for feed in Feed::ALL {
+        for feed in Feed::USUAL {
             let chain = Chain { source: id.parse().unwrap(), feed };
             if self.bus.has_poll_task(&chain).await.unwrap() {
                 duties.push(feed);
@@ -77,7 +77,7 @@ async fn a_source_is_added_paused_resumed_changed_and_removed_without_a_restart(
     let (other, other_shutdown) = world.run_empty().await;
 
     world.say("acme", &json!({})).await;
-    for feed in Feed::ALL {
+    for feed in Feed::USUAL {
         world.checkpoint_where(feed, |checkpoint| checkpoint.caught_up_at_unix_nano > 0).await;
     }
 
@@ -103,14 +103,14 @@ async fn a_source_is_added_paused_resumed_changed_and_removed_without_a_restart(
     // Added again, it goes on where it was.
     world.simulator.append_sample("acme", USAGES, 2).unwrap();
     world.say("acme", &json!({})).await;
-    world.until_duties_are("acme", &Feed::ALL).await;
+    world.until_duties_are("acme", &Feed::USUAL).await;
     world.checkpoint_where(Feed::ItemUsages, |checkpoint| checkpoint.events_total == before + 5).await;
     for shutdown in [shutdown, other_shutdown] {
         shutdown.begin(Reason::Finished);
     }
     running.await.unwrap();
     other.await.unwrap();
-    for feed in Feed::ALL {
+    for feed in Feed::USUAL {
         world.assert_complete(feed).await;
     }
 }
@@ -157,7 +157,7 @@ async fn a_source_that_left_the_configuration_file_can_be_removed() {
     world.say("acme", &Value::Null).await;
     let polled_at = world.caught_up(Feed::ItemUsages).await.polled_at_unix_nano;
     world.checkpoint_where(Feed::ItemUsages, |checkpoint| checkpoint.polled_at_unix_nano > polled_at).await;
-    assert_eq!(world.duties("acme").await, Feed::ALL);
+    assert_eq!(world.duties("acme").await, Feed::USUAL);
     shutdown.begin(Reason::Finished);
     running.await.unwrap();
 

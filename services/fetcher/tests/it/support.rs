@@ -166,7 +166,9 @@ pub(crate) async fn stored(bus: &Bus, simulator: &Simulator, chain: &Chain) -> S
     let pages = pages(bus, chain).await;
     let unmarked = unmarked(&pages);
     let distinct: BTreeSet<&String> = unmarked.iter().collect();
-    let exists = simulator.dataset(chain.source.as_str(), chain.feed.as_str().parse().unwrap()).unwrap();
+    // Version 3 tells of the same events.
+    let feed = chain.feed.as_str().trim_end_matches("_v3").parse().unwrap();
+    let exists = simulator.dataset(chain.source.as_str(), feed).unwrap();
     Stored {
         events: unmarked.len(),
         lost: exists.iter().filter(|event| !distinct.contains(&event.uuid)).count(),
@@ -191,8 +193,9 @@ pub(crate) async fn pages(bus: &Bus, chain: &Chain) -> Vec<RawPage> {
 fn unmarked(pages: &[RawPage]) -> Vec<String> {
     let mut uuids = Vec::new();
     for page in pages {
+        let feed = page.feed.parse().unwrap();
         let unmarked = |body: &[u8]| {
-            let items = (0..).zip(page::read(body).unwrap().items);
+            let items = (0..).zip(page::read(feed, body).unwrap().items);
             let unmarked = items.filter(|(index, _)| !page.duplicates.contains(index));
             unmarked.filter_map(|(_, item)| item.uuid.map(Cow::into_owned)).collect::<Vec<_>>()
         };

@@ -145,7 +145,7 @@ fn a_silent_source_is_one_alert() {
         next_poll_at: at(day + 60),
         ..window_of(chain_of("acme", feed), Outcome::Quiet)
     };
-    let mut board = board(Feed::ALL.map(silent));
+    let mut board = board(Feed::USUAL.map(silent));
     assert_eq!(sweep(&mut board, day), [""; 0]);
     assert_eq!(sweep(&mut board, day + 1), ["source_drop_off acme Raised after 0"]);
     // One feed wakes up, and the others are on their own.

@@ -1,0 +1,179 @@
+//! Where a feed stands that is paged by tokens.
+//!
+//! Its last page leads nowhere: whoever comes back asks from a point in time on, by when 1Password had the events. So the place in such a
+//! feed is a token, or that point, with what is needed to choose the next one. As JSON it stands where other feeds have a cursor: in
+//! pages, in checkpoints, in the polling machine, none of which look into it.
+//!
+//! The point is the insertion time of the newest event seen, as 1Password advises, less an overlap: what is inserted at the same moment,
+//! or comes to light a little later, must not be passed by. Whatever the overlap brings again, the chain's window of uuids recognises,
+//! which is why the overlap reaches no further back than the window.
+
+use jiff::{SignedDuration, Timestamp};
+use memchr::memmem::Finder;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cursor::Cursor,
+    event_time,
+    feed::Definition,
+    page::{Error, PageView},
+};
+
+/// How far before the newest event a feed is read again. One that stores a page each second has fewer than
+/// [`crate::duplicates::MAX_PAGES`] in it.
+pub const OVERLAP: SignedDuration = SignedDuration::from_mins(3);
+
+/// After this long nothing comes to light any more beside an event, and there is no overlap.
+pub const SETTLED_AFTER: SignedDuration = SignedDuration::from_hours(1);
+
+/// An insertion time further ahead of 1Password's own clock counts as this far ahead: less than [`OVERLAP`], so that no event of the present
+/// is passed by. An answer's date has whole seconds, and may come from another machine.
+const FUTURE: SignedDuration = SignedDuration::from_mins(1);
+
+/// The overlap reaches over so many pages at least, if it is that long, and over fewer than twice as many: within
+/// [`crate::duplicates::MAX_UUIDS`].
+const PAGES: u32 = 8;
+
+/// A place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// Events per page.
+    limit: u32,
+    /// The insertion time after which a request without a token begins.
+    after: Timestamp,
+    /// That of the newest event seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    newest: Option<Timestamp>,
+    /// Between two pages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    under_way: Option<UnderWay>,
+}
+
+/// A place between two pages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UnderWay {
+    token: String,
+    /// Pages behind us since `later` was noted.
+    pages: u32,
+    /// Oldest insertion times of pages behind us: of one at least [`PAGES`] back, if there are so many, and of a later one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    earlier: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    later: Option<Timestamp>,
+}
+
+/// What to ask for at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask<'place> {
+    /// The page of this token, and nothing else.
+    Token(&'place str),
+    /// What was inserted after a point in time.
+    After {
+        /// That point; it does not belong to the answer.
+        time: Timestamp,
+        /// Events per page.
+        limit: u32,
+    },
+}
+
+impl Place {
+    /// Before the first page: what was inserted at `start` is asked for as well.
+    #[must_use]
+    pub fn begin(start: Timestamp, limit: u32) -> Self {
+        let after = start.saturating_sub(SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MIN);
+        Self { limit, after, newest: None, under_way: None }
+    }
+
+    /// Reads a place that stands for a cursor; `None`: it is none.
+    #[must_use]
+    pub fn read(cursor: &Cursor) -> Option<Self> {
+        serde_json::from_str(cursor.as_str()).ok()
+    }
+
+    /// The text that stands for a cursor. Fails if the token is too long for one.
+    pub fn cursor(&self) -> Result<Cursor, Error> {
+        Ok(serde_json::to_string(self).expect("numbers, times and texts are always JSON").parse()?)
+    }
+
+    /// What to ask for here.
+    #[must_use]
+    pub fn ask(&self) -> Ask<'_> {
+        match &self.under_way {
+            Some(under_way) => Ask::Token(&under_way.token),
+            None => Ask::After { time: self.after, limit: self.limit },
+        }
+    }
+
+    /// The place after the page that came. `now` is 1Password's clock, if the answer says it.
+    ///
+    /// An event that does not say when it was inserted was inserted after it happened. A page none of whose events says either is refused
+    /// unless a time is known from before: the feed would begin where it began for ever.
+    pub fn after(
+        mut self,
+        definition: &Definition,
+        page: &PageView<'_>,
+        now: Option<Timestamp>,
+    ) -> Result<Self, Error> {
+        let times = Times::of(definition, page);
+        let newest = self.newest.max(times.newest);
+        if newest.is_none() && !page.items.is_empty() {
+            return Err(Error::NoTimes);
+        }
+        let latest = now.map_or(Timestamp::MAX, |now| now.saturating_add(FUTURE).unwrap_or(Timestamp::MAX));
+        self.newest = newest.map(|newest| newest.min(latest));
+        let before = self.under_way.take();
+        match &page.next {
+            Some(token) => self.under_way = Some(UnderWay::onto(token, before, times.oldest)),
+            None => self.after = self.next_beginning(before.and_then(|before| before.earlier), now),
+        }
+        Ok(self)
+    }
+
+    /// Never before the last beginning: what lies behind that was left behind for good.
+    fn next_beginning(&self, floor: Option<Timestamp>, now: Option<Timestamp>) -> Timestamp {
+        let Some(newest) = self.newest else { return self.after };
+        let is_settled = now.is_some_and(|now| now.duration_since(newest) >= SETTLED_AFTER);
+        let overlap = if is_settled { SignedDuration::ZERO } else { OVERLAP };
+        let beginning = newest.saturating_sub(overlap).unwrap_or(Timestamp::MIN);
+        beginning.max(floor.unwrap_or(Timestamp::MIN)).max(self.after)
+    }
+}
+
+impl UnderWay {
+    fn onto(token: &Cursor, before: Option<Self>, oldest: Option<Timestamp>) -> Self {
+        let token = token.as_str().to_owned();
+        match before {
+            // An API that gives a token for itself is at the same place.
+            Some(before) if before.token == token => before,
+            Some(Self { pages, earlier, later, .. }) if pages < PAGES => {
+                Self { token, pages: pages + 1, earlier, later }
+            }
+            Some(Self { later, .. }) => Self { token, pages: 1, earlier: later, later: oldest },
+            None => Self { token, pages: 1, earlier: None, later: oldest },
+        }
+    }
+}
+
+/// When the events of a page were inserted.
+struct Times {
+    oldest: Option<Timestamp>,
+    newest: Option<Timestamp>,
+}
+
+impl Times {
+    fn of(definition: &Definition, page: &PageView<'_>) -> Self {
+        let key = format!("\"{}\"", definition.answer.inserted_at.as_deref().unwrap_or_default());
+        let key = Finder::new(&key);
+        let time = |item: &[u8]| event_time::under(&key, item).or_else(|| event_time::of(item));
+        let times = page.items.iter().filter_map(|item| time(item.raw));
+        times.fold(Self { oldest: None, newest: None }, |times, time| Self {
+            oldest: Some(times.oldest.map_or(time, |oldest| oldest.min(time))),
+            newest: times.newest.max(Some(time)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
