@@ -1,16 +1,14 @@
 //! `latchkey alerts`: what is wrong, what was, and who looks after it.
 //!
-//! Over NATS directly, as the alerters do: an acknowledgement and a silence are messages of ALERTS, published onto the last one, so
-//! they meet whatever an alerter writes at the same moment.
+//! Over NATS directly, at the same desk that alerters serve over gRPC.
 
 mod answer;
 mod habits;
 mod read;
 
-use std::{io::Write as _, process::ExitCode, str::FromStr};
+use std::{io::Write as _, process::ExitCode};
 
 use clap::{Args, Subcommand};
-use latchkey_contracts::{About, Chain, Object};
 use latchkey_core::alert::Kind;
 use latchkey_runtime::{Exit, Failure};
 
@@ -35,31 +33,9 @@ enum Command {
     Silence(answer::SilenceArguments),
 }
 
-/// What an alert is about, as people write it: `all`, `acme`, `acme/item_usages`, `normalizer`.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Whom(pub(super) About);
-
-impl FromStr for Whom {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let about = match text.split_once('/') {
-            _ if text == "all" => About::Line,
-            Some((source, feed)) => About::Chain(Chain {
-                source: source.parse().map_err(|error| format!("{error}"))?,
-                feed: feed.parse().map_err(|error| format!("{error}"))?,
-            }),
-            // A source or a part of the line: their subjects are the same.
-            None => text.parse().map_or_else(|_| About::Object(Object::named(text)), About::Source),
-        };
-        Ok(Self(about))
-    }
-}
-
 /// A kind, by its word or its code.
 pub(super) fn kind(text: &str) -> Result<Kind, String> {
-    let by_code = Kind::ALL.into_iter().find(|kind| kind.code().eq_ignore_ascii_case(text));
-    Kind::of_word(text).or(by_code).ok_or_else(|| {
+    Kind::of_text(text).ok_or_else(|| {
         let words: Vec<_> = Kind::ALL.into_iter().map(Kind::as_str).collect();
         format!("use one of {}", words.join(", "))
     })

@@ -3,9 +3,9 @@
 //! With the alert's kind it is the alert's identity, and so its subject. A part of the line is a consumer, a sink, a stream or a
 //! lookup table, named by a token that is safe in a subject.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
-use crate::{Chain, SourceId};
+use crate::{Chain, InvalidSourceId, SourceId, UnknownFeed};
 
 /// What an alert is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -80,6 +80,35 @@ impl About {
     }
 }
 
+/// A text that names nothing an alert can be about.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnknownAbout {
+    /// The part before the slash is no source's name.
+    #[error(transparent)]
+    Source(#[from] InvalidSourceId),
+    /// The part behind it is no feed.
+    #[error(transparent)]
+    Feed(#[from] UnknownFeed),
+    /// There is no text.
+    #[error("it is empty: use all, a source, source/feed, or the name of a part of the line")]
+    Empty,
+}
+
+impl FromStr for About {
+    type Err = UnknownAbout;
+
+    /// As people write it: `all`, `acme`, `acme/item_usages`, `PAGES`. What can be a source's name is taken for one; its alerts have the same
+    /// subjects as those of an object that is called so.
+    fn from_str(text: &str) -> Result<Self, UnknownAbout> {
+        match text.split_once('/') {
+            _ if text.is_empty() => Err(UnknownAbout::Empty),
+            _ if text == "all" => Ok(Self::Line),
+            Some((source, feed)) => Ok(Self::Chain(Chain { source: source.parse()?, feed: feed.parse()? })),
+            None => Ok(text.parse().map_or_else(|_| Self::Object(Object::named(text)), Self::Source)),
+        }
+    }
+}
+
 impl fmt::Display for About {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -107,12 +136,20 @@ mod tests {
             (About::Object(Object::named("PAGES")), "PAGES"),
         ] {
             assert_eq!(about.to_string(), shown);
+            assert_eq!(shown.parse(), Ok(about.clone()));
             assert_eq!(About::read(about.source(), about.feed(), about.object()), Some(about));
         }
         for (source, feed, object) in
             [("", "item_usages", ""), ("A.b", "", ""), ("acme", "nonsense", ""), ("acme", "", "PAGES")]
         {
             assert_eq!(About::read(source, feed, object), None);
+        }
+    }
+
+    #[test]
+    fn what_names_nothing_is_refused() {
+        for text in ["", "Acme/item_usages", "acme/nonsense", "/"] {
+            assert!(text.parse::<About>().is_err(), "{text}");
         }
     }
 

@@ -11,7 +11,7 @@ pub mod id;
 pub mod subject;
 pub mod topology;
 
-pub use about::{About, Object};
+pub use about::{About, Object, UnknownAbout};
 pub use id::{Chain, Feed, InvalidSourceId, LogType, SourceId, UnknownFeed};
 
 macro_rules! contract {

@@ -1,5 +1,6 @@
 //! What an operator can set, and what is refused.
 
+mod api;
 mod destinations;
 mod drop_off;
 
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use self::destinations::Told;
 pub use self::{
+    api::ApiConfig,
     destinations::{
         AlertmanagerConfig, DeliveryConfig, DestinationConfig, EmailConfig, HeartbeatConfig, MailAddress,
         PagerDutyConfig, RouteConfig, Security, SeverityName, SlackConfig, WebhookConfig,
@@ -79,6 +81,8 @@ pub struct Config {
     pub delivery: DeliveryConfig,
     /// Somebody outside who is called while everything is judged in time.
     pub heartbeat: HeartbeatConfig,
+    /// Where programs look after alerts, over gRPC.
+    pub api: ApiConfig,
     /// What tells this installation from others that tell the same destinations, by the rules of a source's name.
     pub instance: SourceId,
     /// Where the pages of docs/runbook can be read, for links to them. Unset: no links.
@@ -118,6 +122,7 @@ impl Default for Config {
             routes: Vec::new(),
             delivery: DeliveryConfig::default(),
             heartbeat: HeartbeatConfig::default(),
+            api: ApiConfig::default(),
             instance: "latchkey".parse().expect("a fixed name that follows the rules"),
             runbook_url: None,
         }
@@ -154,7 +159,7 @@ pub enum InvalidConfig {
         /// The most.
         most: String,
     },
-    /// A destination, a route or the heartbeat cannot work.
+    /// A destination, a route, the heartbeat or the interface cannot work.
     #[error("alerter.{key}: {reason}")]
     Destination {
         /// Which.
@@ -185,12 +190,13 @@ impl Config {
         let origin = Origin { instance: self.instance.to_string(), runbook };
         let told = destinations::build(self.destinations, self.routes, &self.delivery, &origin)?;
         let heartbeat = self.heartbeat.build(self.delivery.timeout, &metrics)?;
+        let api = self.api.build()?;
         let announcer = Announcer::new(bus.clone(), self.stdout, metrics.clone());
         let timing = Timing { remind_every, reader, poll_grace, settles_after };
         let watching = Watching { policies, timing, tick, look_every };
         let Told { destinations, routes, attempts } = told;
         let telling = Telling { announcer, destinations, routes, attempts, heartbeat };
-        Ok(Alerter::new(bus, watching, telling, metrics))
+        Ok(Alerter::new(bus, watching, telling, api, metrics))
     }
 }
 

@@ -4,10 +4,13 @@
 //! streams, their readers and lookup tables, judges them with the pure rules of [`latchkey_core::verdict`] on every change and on a
 //! tick, and publishes each transition onto the one before it, so that any number of alerters raise and resolve an alert once. What tells
 //! people are consumers of ALERTS: the *announcer* writes the log and standard output, and each destination has a *notifier* with its own
-//! progress, so that one that is down is tried again and holds nothing else back. A *heartbeat* shows outside that all this goes on.
+//! progress, so that one that is down is tried again and holds nothing else back. The [`desk`] is where people and programs look after alerts,
+//! also over gRPC ([`api`]). A *heartbeat* shows outside that all this goes on.
 
 mod announcer;
+pub mod api;
 mod config;
+pub mod desk;
 mod destination;
 mod hearsay;
 mod heartbeat;
@@ -20,10 +23,10 @@ mod survey;
 mod watcher;
 
 pub use config::{
-    AlertmanagerConfig, Config, Day, DeliveryConfig, DestinationConfig, DropOffConfig, DropOffOverride, EmailConfig,
-    HeartbeatConfig, HoursConfig, InvalidConfig, InvalidPolicy, MailAddress, MaintenanceConfig, PagerDutyConfig,
-    PolicyConfig, ReaderConfig, RouteConfig, Security, SeverityName, SlackConfig, SourceConfig, WebhookConfig,
-    WebhookUrl,
+    AlertmanagerConfig, ApiConfig, Config, Day, DeliveryConfig, DestinationConfig, DropOffConfig, DropOffOverride,
+    EmailConfig, HeartbeatConfig, HoursConfig, InvalidConfig, InvalidPolicy, MailAddress, MaintenanceConfig,
+    PagerDutyConfig, PolicyConfig, ReaderConfig, RouteConfig, Security, SeverityName, SlackConfig, SourceConfig,
+    WebhookConfig, WebhookUrl,
 };
 pub use metrics::Metrics;
 pub use notification::Notification;

@@ -1,6 +1,6 @@
 //! The parts of an alerter, side by side.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures::future::try_join_all;
 use latchkey_bus::{Bus, Error};
@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     announcer::Announcer,
+    api::Api,
     destination::{Destination, Resender},
     heartbeat::{Heartbeat, Pulse, Rhythm},
     metrics::Metrics,
@@ -41,12 +42,19 @@ pub struct Alerter {
     bus: Bus,
     watching: Watching,
     telling: Telling,
+    api: Option<Api>,
     metrics: Metrics,
 }
 
 impl Alerter {
-    pub(crate) fn new(bus: Bus, watching: Watching, telling: Telling, metrics: Metrics) -> Self {
-        Self { bus, watching, telling, metrics }
+    pub(crate) fn new(bus: Bus, watching: Watching, telling: Telling, api: Option<Api>, metrics: Metrics) -> Self {
+        Self { bus, watching, telling, api, metrics }
+    }
+
+    /// Where programs look after alerts, if anywhere.
+    #[must_use]
+    pub fn api_address(&self) -> Option<SocketAddr> {
+        self.api.as_ref().and_then(Api::address)
     }
 
     /// Works until the soft shutdown.
@@ -69,6 +77,13 @@ impl Alerter {
         }
         // On the heap: together they are too large to be carried about in the futures of callers.
         let surveyor = Box::pin(Surveyor::open(self.bus.clone(), look_every, names, pulse.clone())).await?;
+        let (api, desk) = (self.api, self.bus.clone());
+        let answers = async {
+            if let Some(api) = api {
+                api.run(desk, &shutdown).await;
+            }
+            Ok(())
+        };
         let watcher = Box::pin(Watcher::open(self.bus, board, tick, pulse.clone(), self.metrics)).await?;
         let beats = async {
             if let Some(heartbeat) = heartbeat {
@@ -82,7 +97,8 @@ impl Alerter {
             Box::pin(announcer.run(&shutdown)),
             Box::pin(try_join_all(notifiers.into_iter().map(|notifier| notifier.run(&shutdown)))),
             Box::pin(try_join_all(resenders.into_iter().map(|resender| resender.run(&shutdown)))),
-            Box::pin(beats)
+            Box::pin(beats),
+            Box::pin(answers)
         )?;
         Ok(())
     }

@@ -2,19 +2,15 @@
 
 use std::io::{self, Write as _};
 
-use anyhow::{anyhow, bail};
 use clap::Args;
-use jiff::SignedDuration;
-use latchkey_bus::{Bus, Publication};
-use latchkey_contracts::{About, alert::Alert};
-use latchkey_core::alert::{Kind, lifecycle, silence};
+use jiff::{SignedDuration, Timestamp};
+use latchkey_alerter::desk::{Desk, DeskError, Quiet, Word};
+use latchkey_contracts::About;
+use latchkey_core::alert::Kind;
 use latchkey_runtime::clock;
 
-use super::{Whom, kind};
+use super::kind;
 use crate::lookup::bucket::NatsOptions;
-
-/// How often somebody else may write to the same alert at the same moment.
-const ATTEMPTS: usize = 5;
 
 /// What `latchkey alerts ack` takes.
 #[derive(Args)]
@@ -24,7 +20,7 @@ pub(crate) struct AckArguments {
     pub(super) kind: Kind,
     /// What it is about: all, a source, source/feed, or the name of a consumer, sink, stream or lookup table
     #[arg(value_name = "ABOUT", default_value = "all")]
-    pub(super) about: Whom,
+    pub(super) about: About,
     #[command(flatten)]
     pub(super) who: Who,
     #[command(flatten)]
@@ -36,7 +32,10 @@ pub(crate) struct AckArguments {
 pub(crate) struct SilenceArguments {
     /// What nobody is to be told of: all, a source, source/feed, or the name of a consumer, sink, stream or lookup table
     #[arg(value_name = "ABOUT")]
-    pub(super) about: Whom,
+    pub(super) about: About,
+    /// From when on, such as 2026-12-24T18:00:00Z, for maintenance that is planned: within 30 days
+    #[arg(long, value_name = "INSTANT", conflicts_with = "end")]
+    pub(super) from: Option<Timestamp>,
     /// For how long, such as 4h: at most 30 days
     #[arg(long = "for", value_name = "SPAN", required_unless_present = "end")]
     pub(super) span: Option<SignedDuration>,
@@ -64,65 +63,48 @@ pub(super) struct Who {
 }
 
 fn text(text: &str) -> Result<String, String> {
-    match text.chars().count() {
-        ..=silence::MAX_TEXT if !text.contains(char::is_control) => Ok(text.trim().into()),
-        _ => Err(format!("at most {} characters, in one line", silence::MAX_TEXT)),
+    Word::new(text, "").map(|word| word.by().to_owned()).map_err(|error| error.to_string())
+}
+
+impl Who {
+    fn word(&self) -> Result<Word, DeskError> {
+        Word::new(&self.by, &self.note)
     }
 }
 
 pub(super) async fn ack(arguments: &AckArguments) -> anyhow::Result<()> {
-    let AckArguments { kind, about: Whom(about), who, nats } = arguments;
+    let AckArguments { kind, about, who, nats } = arguments;
     let bus = nats.connect().await?;
-    let not_raised = || anyhow!("{} of {about} is not raised; `latchkey alerts list` says what is", kind.as_str());
-    let written = write(&bus, kind.as_str(), about, |last| {
-        let acknowledged = last.and_then(|last| lifecycle::acknowledge(last, &who.by, &who.note, clock::now()));
-        acknowledged.ok_or_else(not_raised)
-    });
-    let written = written.await;
+    let written = Desk::new(bus.clone()).acknowledge(*kind, about, &who.word()?).await;
     bus.close().await;
     written?;
     Ok(writeln!(io::stdout(), "{} of {about} is acknowledged by {}", kind.as_str(), who.by)?)
 }
 
 pub(super) async fn silence(arguments: &SilenceArguments) -> anyhow::Result<()> {
-    let SilenceArguments { about: Whom(about), span, kinds, who, nats, .. } = arguments;
-    let now = clock::now();
-    let until = match span {
-        Some(span) if *span > SignedDuration::ZERO && *span <= silence::MAX => Some(now.saturating_add(*span)?),
-        Some(_) => bail!("--for: use a span of at most 30 days"),
+    let SilenceArguments { about, from, span, kinds, who, nats, .. } = arguments;
+    let begin = from.unwrap_or_else(clock::now);
+    let quiet = match span {
+        Some(span) => {
+            let until = begin.saturating_add(*span)?;
+            Some(Quiet { about: about.clone(), kinds: kinds.clone(), from: *from, until })
+        }
         None => None,
     };
     let bus = nats.connect().await?;
-    let written = write(&bus, silence::WORD, about, |last| match until {
-        Some(until) => Ok(silence::Silence { about, kinds, until, by: &who.by, note: &who.note }.begin(last, now)),
-        None => last.and_then(|last| silence::end(last, now)).ok_or_else(|| anyhow!("{about} is not silenced")),
-    });
-    let written = written.await;
+    let desk = Desk::new(bus.clone());
+    let written = match &quiet {
+        Some(quiet) => desk.silence(quiet, &who.word()?).await,
+        None => desk.end_silence(about).await,
+    };
     bus.close().await;
     written?;
-    match until {
-        Some(until) => writeln!(io::stdout(), "{about} is silenced until {until:.0}")?,
+    match quiet {
+        Some(Quiet { from: Some(from), until, .. }) => {
+            writeln!(io::stdout(), "{about} is silenced from {from:.0} until {until:.0}")?;
+        }
+        Some(Quiet { until, .. }) => writeln!(io::stdout(), "{about} is silenced until {until:.0}")?,
         None => writeln!(io::stdout(), "{about} is silenced no longer")?,
     }
     Ok(())
-}
-
-/// Publishes what `next` makes of the last transition onto it.
-async fn write(
-    bus: &Bus,
-    kind: &str,
-    about: &About,
-    next: impl Fn(Option<&Alert>) -> anyhow::Result<Alert>,
-) -> anyhow::Result<()> {
-    for _ in 0..ATTEMPTS {
-        let stored = bus.last_alert_about(kind, about).await?;
-        let alert = next(stored.as_ref().map(|stored| &stored.message))?;
-        let expected = stored.map_or(0, |stored| stored.sequence);
-        match bus.publish_alert_about(kind, about, &alert, expected).await? {
-            Publication::Stored { .. } | Publication::Repeated { .. } => return Ok(()),
-            Publication::Conflict => {}
-            other => bail!("it may not have been written ({other:?}); see `latchkey alerts list`"),
-        }
-    }
-    bail!("somebody else wrote to it {ATTEMPTS} times at the same moment; try again")
 }

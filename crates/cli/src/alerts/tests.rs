@@ -2,9 +2,10 @@ use std::fs;
 
 use clap::Parser;
 use jiff::SignedDuration;
+use latchkey_alerter::desk::Standing;
 use latchkey_bus::{Bus, server};
 use latchkey_contracts::{
-    Feed,
+    About, Object,
     alert::{Alert, alert::State},
     topology::Limits,
 };
@@ -37,23 +38,11 @@ fn flags_are_understood() {
     check("ack nonsense acme", false);
     check("silence acme --for 4h --kind drop_off --kind LK102", true);
     check("silence all", false);
+    check("silence all --from 2026-12-24T18:00:00Z --for 4h", true);
+    check("silence all --from tomorrow --for 4h", false);
     check("silence all --end", true);
     check("silence all --for 4h --end", false);
     check(&format!("silence all --for 4h --note {}", "x".repeat(301)), false);
-}
-
-#[test]
-fn what_people_write_is_what_is_meant() {
-    let chain = Chain { source: "acme".parse().unwrap(), feed: Feed::ItemUsages };
-    for (text, about) in [
-        ("all", About::Line),
-        ("acme", About::Source("acme".parse().unwrap())),
-        ("acme/item_usages", About::Chain(chain)),
-        ("PAGES", About::Object(Object::named("PAGES"))),
-    ] {
-        assert_eq!(text.parse(), Ok(Whom(about)));
-    }
-    assert!("Acme/item_usages".parse::<Whom>().is_err());
 }
 
 #[tokio::test]
@@ -70,7 +59,7 @@ async fn an_alert_is_taken_on_and_silenced() {
         ..NatsOptions::default()
     };
     let who = answer::Who { by: "Ada".into(), note: "on it".into() };
-    let about = Whom(About::Object(Object::named("normalizer")));
+    let about = About::Object(Object::named("normalizer"));
 
     let ack =
         answer::AckArguments { kind: Kind::ReaderStopped, about: about.clone(), who: who.clone(), nats: nats.clone() };
@@ -84,13 +73,14 @@ async fn an_alert_is_taken_on_and_silenced() {
         generation: 1,
         ..Alert::default()
     };
-    bus.publish_alert_about("reader_stopped", &about.0, &raised, 0).await.unwrap();
+    bus.publish_alert_about("reader_stopped", &about, &raised, 0).await.unwrap();
     answer::ack(&ack).await.unwrap();
-    let last = bus.last_alert_about("reader_stopped", &about.0).await.unwrap().unwrap().message;
+    let last = bus.last_alert_about("reader_stopped", &about).await.unwrap().unwrap().message;
     assert_eq!((last.acknowledged_by.as_str(), last.note.as_str()), ("Ada", "on it"));
 
     let silence = |span: Option<SignedDuration>| answer::SilenceArguments {
         about: about.clone(),
+        from: None,
         span,
         kinds: vec![Kind::ReaderStopped],
         end: span.is_none(),
@@ -100,24 +90,27 @@ async fn an_alert_is_taken_on_and_silenced() {
     assert!(answer::silence(&silence(Some(SignedDuration::from_hours(31 * 24)))).await.is_err());
     assert!(answer::silence(&silence(None)).await.unwrap_err().to_string().contains("is not silenced"));
     answer::silence(&silence(Some(SignedDuration::from_hours(4)))).await.unwrap();
-    let begun = bus.last_alert_about("silence", &about.0).await.unwrap().unwrap().message;
-    assert!(latchkey_core::alert::silence::covers(&begun, Kind::ReaderStopped, &about.0, clock::now()));
+    let begun = bus.last_alert_about("silence", &about).await.unwrap().unwrap().message;
+    assert!(latchkey_core::alert::silence::covers(&begun, Kind::ReaderStopped, &about, clock::now()));
 
     let mut out = Vec::new();
-    read::show_raised(&mut out, vec![begun, last.clone()], clock::now()).unwrap();
+    let planned = Alert { silenced_from_unix_nano: begun.silenced_until_unix_nano - 60_000_000_000, ..begun.clone() };
+    let standing = Standing { raised: vec![last.clone()], silences: vec![begun, planned] };
+    read::show_raised(&mut out, &standing, clock::now()).unwrap();
     let out = String::from_utf8(out).unwrap();
     assert!(
         out.contains("reader_stopped\tnormalizer\tsince 1970-01-01T00:00:00Z (acknowledged by Ada: on it)"),
         "{out}"
     );
     assert!(out.contains("silenced\tnormalizer\treader_stopped\tuntil "), "{out}");
+    assert!(out.contains("silenced\tnormalizer\treader_stopped\tfrom "), "{out}");
 
     answer::silence(&silence(None)).await.unwrap();
     let history = read::HistoryArguments { about: None, kind: None, limit: 10, nats };
     read::history(&history).await.unwrap();
     // Resolved as ever.
     let around = Circumstances {
-        about: &about.0,
+        about: &about,
         label: "normalizer",
         muted: false,
         clear_since: None,

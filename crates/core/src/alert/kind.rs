@@ -168,6 +168,12 @@ impl Kind {
         }
     }
 
+    /// The kind with this word or code, as people write it.
+    #[must_use]
+    pub fn of_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text || kind.code().eq_ignore_ascii_case(text))
+    }
+
     /// The kind with this word.
     #[must_use]
     pub fn of_word(word: &str) -> Option<Self> {

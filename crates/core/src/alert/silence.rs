@@ -32,6 +32,8 @@ pub struct Silence<'a> {
     pub about: &'a About,
     /// Which kinds; none for all.
     pub kinds: &'a [Kind],
+    /// Its beginning: now, or a later moment.
+    pub from: Timestamp,
     /// Its end.
     pub until: Timestamp,
     /// Who wants it.
@@ -57,6 +59,7 @@ impl Silence<'_> {
             muted: true,
             acknowledged_by: self.by.into(),
             note: self.note.into(),
+            silenced_from_unix_nano: instant::to_unix_nano(self.from),
             silenced_until_unix_nano: instant::to_unix_nano(self.until),
             silenced_kinds: self.kinds.iter().map(|kind| kind.as_str().to_owned()).collect(),
             ..Alert::default()
@@ -64,10 +67,10 @@ impl Silence<'_> {
     }
 }
 
-/// The message that ends a silence before its time; `None` if it does not hold.
+/// The message that ends a silence before its time; `None` if it is over.
 #[must_use]
 pub fn end(last: &Alert, now: Timestamp) -> Option<Alert> {
-    holds(last, now).then(|| Alert {
+    is_open(last, now).then(|| Alert {
         state: State::Resolved.into(),
         change: Change::Resolved.into(),
         judged_at_unix_nano: instant::to_unix_nano(now),
@@ -76,10 +79,16 @@ pub fn end(last: &Alert, now: Timestamp) -> Option<Alert> {
     })
 }
 
+/// Whether a silence holds or is to come.
+#[must_use]
+pub fn is_open(silence: &Alert, now: Timestamp) -> bool {
+    is_raised(silence) && now < instant::from_unix_nano(silence.silenced_until_unix_nano)
+}
+
 /// Whether a silence holds.
 #[must_use]
 pub fn holds(silence: &Alert, now: Timestamp) -> bool {
-    is_raised(silence) && now < instant::from_unix_nano(silence.silenced_until_unix_nano)
+    is_open(silence, now) && instant::from_unix_nano(silence.silenced_from_unix_nano) <= now
 }
 
 /// Whether a silence holds and covers the alert of `kind` about this.
@@ -110,7 +119,7 @@ mod tests {
     }
 
     fn silence(about: &About, kinds: &[Kind]) -> Alert {
-        Silence { about, kinds, until: at(100), by: "Ada", note: "moving" }.begin(None, at(0))
+        Silence { about, kinds, from: at(0), until: at(100), by: "Ada", note: "moving" }.begin(None, at(0))
     }
 
     #[test]
@@ -142,7 +151,20 @@ mod tests {
         assert!(!covers(&ended, 51));
         assert_eq!(end(&ended, at(60)), None);
         assert_eq!(end(&first, at(100)), None);
-        let again = Silence { about: &source("acme"), kinds: &[], until: at(200), by: "Ada", note: "" };
+        let again = Silence { about: &source("acme"), kinds: &[], from: at(150), until: at(200), by: "Ada", note: "" };
         assert_eq!(again.begin(Some(&ended), at(150)).generation, 2);
+    }
+
+    #[test]
+    fn a_silence_may_be_planned() {
+        let planned = Silence { about: &source("acme"), kinds: &[], from: at(50), until: at(100), by: "Ada", note: "" };
+        let planned = planned.begin(None, at(0));
+        let covers = |now| covers(&planned, Kind::DropOff, &source("acme"), at(now));
+        assert_eq!([covers(49), covers(50), covers(99), covers(100)], [false, true, true, false]);
+        assert!(is_open(&planned, at(49)) && !is_open(&planned, at(100)));
+        // It can be called off before it begins.
+        assert!(!is_open(&end(&planned, at(20)).unwrap(), at(60)));
+        // Older writers knew no later beginning.
+        assert!(holds(&Alert { silenced_from_unix_nano: 0, ..planned }, at(1)));
     }
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in tests a panic is the report, in helpers too")]
 
+mod api;
 mod destinations;
 mod habits;
 mod parts;

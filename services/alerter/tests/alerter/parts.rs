@@ -113,7 +113,7 @@ async fn a_silence_keeps_people_from_being_told_until_it_ends() {
     let line = Line::start().await;
     let (about, now) = (About::Source(chain().source), clock::now());
     let until = now.checked_add(SignedDuration::from_hours(1)).unwrap();
-    let begin = Silence { about: &about, kinds: &[], until, by: "Ada", note: "moving" }.begin(None, now);
+    let begin = Silence { about: &about, kinds: &[], from: now, until, by: "Ada", note: "moving" }.begin(None, now);
     line.bus.publish_alert_about(silence::WORD, &about, &begin, 0).await.unwrap();
 
     let alerter = line.alerter(line.config()).await;

@@ -164,7 +164,8 @@ fn a_silent_source_is_one_alert() {
 fn what_is_silenced_is_written_and_not_told() {
     let mut board = board([window(refused("unauthorized"))]);
     let about = About::Source("acme".parse().unwrap());
-    let begin = silence::Silence { about: &about, kinds: &[], until: at(100), by: "Ada", note: "" }.begin(None, at(0));
+    let begin = silence::Silence { about: &about, kinds: &[], from: at(0), until: at(100), by: "Ada", note: "" }
+        .begin(None, at(0));
     board.learn_silence(about, Known { sequence: 1, last: Some(begin) });
     assert_eq!(sweep(&mut board, 1), ["poll_refused acme/audit_events Raised, muted after 0"]);
     assert_eq!(sweep(&mut board, 99), [""; 0]);
