@@ -1,13 +1,12 @@
 //! Performs what the polling machine decides, for one turn of one chain.
 
+mod wire;
+
 use std::{sync::Arc, time::Instant};
 
 use jiff::Timestamp;
 use latchkey_bus::{Bus, Publication};
-use latchkey_contracts::{
-    Chain,
-    page::{RawPage, ResetCursor, raw_page},
-};
+use latchkey_contracts::{Chain, page::RawPage};
 use latchkey_core::{
     body,
     budget::Work,
@@ -16,14 +15,13 @@ use latchkey_core::{
     feed::Definition,
     instant,
     page_id::page_id,
-    polling::{
-        self, Action, Failure, Fetched, Input, LastPage, Off, Policy, Published, Report, Request, Settled, Turn,
-    },
+    polling::{self, Action, Fetched, Input, Off, Policy, Published, Report, Request, Settled, Turn},
 };
 use latchkey_events_api as events_api;
 use latchkey_runtime::clock;
 use tracing::{Instrument, Span, info_span};
 
+pub(crate) use self::wire::last_page_of;
 use crate::{
     access::Pass,
     budget::Budgets,
@@ -115,8 +113,8 @@ impl<'a> Performer<'a> {
         {
             return Input::Off(Off::OutOfScope);
         }
-        let read = answer.as_ref().map_err(failure).and_then(|response| {
-            let view = response.page().map_err(|error| failure(&error))?;
+        let read = answer.as_ref().map_err(wire::failure).and_then(|response| {
+            let view = response.page().map_err(|error| wire::failure(&error))?;
             Ok((response.body.clone(), view))
         });
         let (body, view) = match read {
@@ -125,7 +123,7 @@ impl<'a> Performer<'a> {
         };
         if view.items.is_empty() {
             return Input::Fetched(Fetched {
-                page_id: page_id(self.chain, &wire_request(&ask), &body),
+                page_id: page_id(self.chain, &wire::request(&ask), &body),
                 cursor: view.cursor,
                 has_more: view.has_more,
                 items: 0,
@@ -140,7 +138,7 @@ impl<'a> Performer<'a> {
         let marked = window.mark(&view.items);
         let fetched_at = clock::now();
         let fetched = Fetched {
-            page_id: page_id(self.chain, &wire_request(&ask), &body),
+            page_id: page_id(self.chain, &wire::request(&ask), &body),
             cursor: view.cursor.clone(),
             has_more: view.has_more,
             items: u32::try_from(view.items.len()).expect("a page has a bounded number of items"),
@@ -154,7 +152,7 @@ impl<'a> Performer<'a> {
             source: self.chain.source.to_string(),
             source_label: self.source.label.clone(),
             feed: self.chain.feed.to_string(),
-            request: Some(wire_request(&ask)),
+            request: Some(wire::request(&ask)),
             next_cursor: fetched.cursor.as_str().into(),
             has_more: fetched.has_more,
             fetched_at_unix_nano: instant::to_unix_nano(fetched_at),
@@ -290,7 +288,7 @@ async fn recover(bus: &Bus, chain: &Chain) -> Input {
     let recovered = async {
         let (last_page, checkpoint) =
             futures::future::try_join(bus.last_page(chain), bus.last_checkpoint(chain)).await?;
-        let last_page = last_page.map(|stored| last_page_of(stored.sequence, &stored.message)).transpose()?;
+        let last_page = last_page.map(|stored| wire::last_page_of(stored.sequence, &stored.message)).transpose()?;
         let checkpoint = checkpoint.map(|stored| Box::new(polling::read_checkpoint(&stored.message)));
         Ok(Input::Recovered { last_page, checkpoint })
     };
@@ -300,40 +298,4 @@ async fn recover(bus: &Bus, chain: &Chain) -> Input {
 fn bus_failed(chain: &Chain, error: &latchkey_bus::Error) -> Input {
     tracing::warn!(source = %chain.source, feed = %chain.feed, %error, "the turn ends: the bus gave no answer");
     Input::BusFailed
-}
-
-pub(crate) fn last_page_of(sequence: u64, page: &RawPage) -> Result<LastPage, latchkey_bus::Error> {
-    Ok(LastPage {
-        sequence,
-        previous_sequence: page.previous_sequence,
-        page_id: page.page_id.clone(),
-        cursor: page.next_cursor.parse().map_err(|_| latchkey_bus::Error::unreadable_page(sequence))?,
-        fetched_at: instant::from_unix_nano(page.fetched_at_unix_nano),
-        // What only an audit found says nothing of whether polling brings what happens.
-        has_news: page.item_count as usize > page.duplicates.len()
-            && !matches!(page.request, Some(raw_page::Request::Repair(_))),
-        events_total: page.events_total,
-        newest_event_at: instant::optional_from_unix_nano(page.newest_event_unix_nano),
-        recovering_from: instant::optional_from_unix_nano(page.recovering_from_unix_nano),
-        recoveries: page.recoveries,
-    })
-}
-
-fn wire_request(request: &events_api::PageRequest) -> raw_page::Request {
-    match request {
-        events_api::PageRequest::Reset { limit, start, .. } => {
-            raw_page::Request::Reset(ResetCursor { limit: *limit, start_unix_nano: instant::to_unix_nano(*start) })
-        }
-        events_api::PageRequest::Continue { cursor } => raw_page::Request::Cursor(cursor.as_str().into()),
-    }
-}
-
-fn failure(error: &events_api::Error) -> Failure {
-    Failure {
-        reason: error.reason(),
-        http_status: error.http_status().unwrap_or_default(),
-        retry_after: error.retry_after(),
-        transient: error.is_transient(),
-        detail: format!("{error}; {}", error.next_step()),
-    }
 }

@@ -1,35 +1,28 @@
 //! Takes tasks, as many at once as there are permits, and answers each.
 
-use std::{
-    num::NonZeroUsize,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod past;
+mod polls;
+
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use latchkey_bus::{Bus, Delivered};
 use latchkey_contracts::{
     Chain,
     task::{Task, task::Kind},
 };
-use latchkey_core::{
-    audit::Schedule,
-    budget::Limits,
-    polling::{Circumstances, Failure, Input, Off, Outcome, Report, is_in_place, until_next},
-};
-use latchkey_runtime::{Shutdown, clock};
+use latchkey_core::{audit::Schedule, budget::Limits};
+use latchkey_runtime::Shutdown;
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::task::TaskTracker;
 
+use self::polls::Answer;
 use crate::{
-    audit::{After, Audits, Order, Reader},
+    audit::{After, Audits},
     budget::Budgets,
-    lanes::{Lanes, SLOW},
-    memory::{Handout, Memories, Place},
+    lanes::Lanes,
+    memory::Memories,
     metrics::Metrics,
-    performer::{self, Performer},
-    roster::{Duty, Member, Roster},
-    source::Source,
-    stop::Stop,
+    roster::Roster,
 };
 
 /// How often a long turn extends its lease: three times within the consumer's `ack_wait` of 30 s.
@@ -37,15 +30,6 @@ const LEASE_RENEWAL: Duration = Duration::from_secs(10);
 
 /// When a task for a source that this fetcher does not know is offered again, perhaps to one that does.
 const UNKNOWN_PAUSE: Duration = Duration::from_secs(30);
-
-/// When an audit is offered again that this fetcher is not to make.
-const OFF_PAUSE: Duration = Duration::from_mins(10);
-
-/// When a slow chain is offered again that found too many of its kind at work.
-const CROWDED_PAUSE: Duration = Duration::from_secs(10);
-
-/// A source that cannot be used is looked at again after this at the latest: what is missing may have come.
-const REPAIR_PAUSE: Duration = Duration::from_secs(30);
 
 /// Polls chains.
 pub struct Fetcher(Arc<Inner>);
@@ -59,14 +43,6 @@ struct Inner {
     audits: Audits,
     metrics: Metrics,
     memories: Memories,
-}
-
-/// What becomes of a task.
-enum Answer {
-    /// It is due again after this.
-    Later(Duration),
-    /// Nobody is to do it any more.
-    Never,
 }
 
 impl Fetcher {
@@ -166,130 +142,6 @@ impl Inner {
             tracing::warn!(subject = task.subject, %error, "a task could not be answered");
         }
     }
-
-    async fn turn_of_past(&self, task: &Delivered<Task>, shutdown: &Shutdown) -> After {
-        let known = chain(task).and_then(|chain| self.roster.get(&chain.source).map(|member| (chain, member)));
-        let Some((chain, member)) = known else { return After::Again(UNKNOWN_PAUSE) };
-        // A source that rests, or is removed, has its past left alone; with a removed one the duty goes.
-        let Duty::Poll(source) = &member.duty else { return After::Again(OFF_PAUSE) };
-        if !member.lists(chain.feed) {
-            return After::Again(UNKNOWN_PAUSE);
-        }
-        // Audits may be switched off here and not elsewhere.
-        let order = task.message.as_ref().ok().and_then(|message| Order::of(message, self.audits.schedule));
-        let Some(order) = order else { return After::Again(OFF_PAUSE) };
-        let random = rand::random();
-        let Some(_place) = self.audits.place() else { return After::Again(order.pause(random)) };
-        let reader = Reader {
-            chain: &chain,
-            source,
-            bus: &self.bus,
-            budgets: &self.budgets,
-            metrics: &self.metrics,
-            audits: &self.audits,
-            order: &order,
-            random,
-            stop: Stop::new(&member.stop, shutdown.soft()),
-        };
-        let turn = member.turns.track_future(reader.turn());
-        tokio::select! {
-            after = turn => after,
-            _ = renew(task) => After::Again(UNKNOWN_PAUSE),
-        }
-    }
-
-    async fn judge(&self, task: &Delivered<Task>, shutdown: &Shutdown) -> Answer {
-        let known = chain(task).and_then(|chain| self.roster.get(&chain.source).map(|member| (chain, member)));
-        let Some((chain, member)) = known else { return Answer::Later(UNKNOWN_PAUSE) };
-        if member.lists(chain.feed) {
-            let member = self.roster.try_again(&member);
-            return Answer::Later(self.duty(task, &chain, &member, shutdown).await);
-        }
-        if member.is_of_file() {
-            // Another fetcher's file may list it.
-            return Answer::Later(UNKNOWN_PAUSE);
-        }
-        drop(self.memories.take(&chain));
-        self.roster.retire(&chain, &member).await;
-        Answer::Never
-    }
-
-    /// Does what is to be done for the chain while extending its lease. Returns when the chain is due again.
-    async fn duty(&self, task: &Delivered<Task>, chain: &Chain, member: &Member, shutdown: &Shutdown) -> Duration {
-        let work = member.turns.track_future(async {
-            match &member.duty {
-                Duty::Poll(source) => {
-                    let handout = Handout { sequence: task.sequence, number: task.deliveries };
-                    self.poll(chain, source, handout, Stop::new(&member.stop, shutdown.soft())).await
-                }
-                Duty::Pause => self.rest(chain, member, &Input::Off(Off::Paused)).await,
-                Duty::Removed { .. } => self.rest(chain, member, &Input::Off(Off::Removed)).await,
-                Duty::Misconfigured { reason, .. } => {
-                    let failed = Input::FetchFailed(misconfigured(reason));
-                    self.rest(chain, member, &failed).await.min(REPAIR_PAUSE)
-                }
-            }
-        });
-        tokio::select! {
-            delay = work => delay,
-            never = renew(task) => never,
-        }
-    }
-
-    async fn poll(&self, chain: &Chain, source: &Source, handout: Handout, stop: Stop<'_>) -> Duration {
-        let now = Instant::now();
-        let known = self.memories.recall(chain);
-        let placed = is_in_place(chain, source.poll_interval, clock::now());
-        if known.is_none() && !placed && !self.lanes.start(now) {
-            return until_next(chain, source.poll_interval, clock::now());
-        }
-        let crowded = match known {
-            Some(known) if known.is_slow => match self.lanes.slow() {
-                Some(lane) => Some(lane),
-                None => return CROWDED_PAUSE,
-            },
-            _ => None,
-        };
-        if let Some(due) = known.and_then(|known| known.due) {
-            self.metrics.taken_up(now.saturating_duration_since(due).as_secs_f64());
-        }
-        let mut memory = self.memories.take(chain);
-        let serves = memory.place.as_ref().and_then(|place| place.serves(handout, now));
-        memory.place = memory.place.filter(|_| serves.is_some());
-        let performer = Performer::new(chain, source, &self.bus, &self.budgets, &self.metrics, memory);
-        let (mut report, mut memory) = performer.run(rand::random(), stop).await;
-        drop(crowded);
-        if matches!(report.outcome, Some(Outcome::Quiet | Outcome::Active)) {
-            report.delay = until_next(chain, source.poll_interval, clock::now());
-        }
-        memory.is_slow = now.elapsed() > SLOW;
-        self.record(chain, source, &report).await;
-        memory.due = Instant::now().checked_add(report.delay);
-        // Without an outcome the position is not certain.
-        let last = report.outcome.is_some().then_some((report.position, report.history));
-        memory.place = last.map(|last| Place::new(last, handout, serves));
-        self.memories.keep(chain.clone(), memory);
-        report.delay
-    }
-
-    async fn rest(&self, chain: &Chain, member: &Member, why: &Input) -> Duration {
-        let report = performer::rest(chain, member.policy, &self.bus, why).await;
-        if let Some(outcome) = &report.outcome {
-            self.metrics.turn_ended(chain, outcome);
-        }
-        let circumstances = Circumstances { source_label: member.label.clone(), ..Circumstances::default() };
-        self.roster.publish(chain, &report, &circumstances).await;
-        report.delay
-    }
-
-    async fn record(&self, chain: &Chain, source: &Source, report: &Report) {
-        let Some(outcome) = &report.outcome else { return };
-        self.metrics.turn_ended(chain, outcome);
-        log(chain, outcome, report);
-        let circumstances = source.circumstances();
-        self.metrics.token_expires(&source.id, circumstances.token_expires_at);
-        self.roster.publish(chain, report, &circumstances).await;
-    }
 }
 
 /// What cannot be read is handed back with a pause, as a poll of an unknown chain is.
@@ -302,35 +154,11 @@ fn chain(task: &Delivered<Task>) -> Option<Chain> {
     Some(Chain { source: message.source.parse().ok()?, feed: message.feed.parse().ok()? })
 }
 
-fn misconfigured(reason: &str) -> Failure {
-    Failure {
-        reason: "misconfigured",
-        http_status: 0,
-        retry_after: None,
-        transient: false,
-        detail: format!("the source cannot be polled as it is set: {reason}"),
-    }
-}
-
 async fn renew(task: &Delivered<Task>) -> Duration {
     loop {
         tokio::time::sleep(LEASE_RENEWAL).await;
         if let Err(error) = task.progress().await {
             tracing::debug!(%error, "the lease could not be extended; the expected sequence protects the chain all the same");
-        }
-    }
-}
-
-/// A change of state is worth a line; a poll that went as the one before is not.
-fn log(chain: &Chain, outcome: &Outcome, report: &Report) {
-    let (source, feed) = (&chain.source, chain.feed);
-    match outcome {
-        Outcome::Refused(failure) => tracing::warn!(
-            %source, %feed, reason = failure.reason, status = failure.http_status, failures = report.history.consecutive_failures,
-            retry_in = ?report.delay, "poll refused: {}", failure.detail
-        ),
-        Outcome::Quiet | Outcome::Active | Outcome::Behind | Outcome::Off(_) => {
-            tracing::debug!(%source, %feed, events_total = report.history.events_total, "polled");
         }
     }
 }

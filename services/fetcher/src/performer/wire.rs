@@ -1,0 +1,47 @@
+//! Requests, pages and failures as the polling machine, the client and the stream have them.
+
+use latchkey_contracts::page::{RawPage, ResetCursor, raw_page};
+use latchkey_core::{
+    instant,
+    polling::{Failure, LastPage},
+};
+use latchkey_events_api as events_api;
+
+/// A stored page as the machine sees it.
+pub(crate) fn last_page_of(sequence: u64, page: &RawPage) -> Result<LastPage, latchkey_bus::Error> {
+    Ok(LastPage {
+        sequence,
+        previous_sequence: page.previous_sequence,
+        page_id: page.page_id.clone(),
+        cursor: page.next_cursor.parse().map_err(|_| latchkey_bus::Error::unreadable_page(sequence))?,
+        fetched_at: instant::from_unix_nano(page.fetched_at_unix_nano),
+        // What only an audit found says nothing of whether polling brings what happens.
+        has_news: page.item_count as usize > page.duplicates.len()
+            && !matches!(page.request, Some(raw_page::Request::Repair(_))),
+        events_total: page.events_total,
+        newest_event_at: instant::optional_from_unix_nano(page.newest_event_unix_nano),
+        recovering_from: instant::optional_from_unix_nano(page.recovering_from_unix_nano),
+        recoveries: page.recoveries,
+    })
+}
+
+/// A request as a stored page tells of it.
+pub(super) fn request(request: &events_api::PageRequest) -> raw_page::Request {
+    match request {
+        events_api::PageRequest::Reset { limit, start, .. } => {
+            raw_page::Request::Reset(ResetCursor { limit: *limit, start_unix_nano: instant::to_unix_nano(*start) })
+        }
+        events_api::PageRequest::Continue { cursor } => raw_page::Request::Cursor(cursor.as_str().into()),
+    }
+}
+
+/// What a turn makes of an answer that is no page.
+pub(super) fn failure(error: &events_api::Error) -> Failure {
+    Failure {
+        reason: error.reason(),
+        http_status: error.http_status().unwrap_or_default(),
+        retry_after: error.retry_after(),
+        transient: error.is_transient(),
+        detail: format!("{error}; {}", error.next_step()),
+    }
+}
