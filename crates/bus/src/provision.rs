@@ -12,7 +12,7 @@ use async_nats::jetstream::{
 };
 use futures::future::try_join_all;
 use latchkey_contracts::topology::{
-    BUCKETS, Bucket, CONSUMERS, Consumer, Discard, KeyValue, Limits, SOURCES, STREAMS, Stream,
+    BUCKETS, Bucket, CONSUMERS, Consumer, Discard, KEY_VALUES, KeyValue, Limits, STREAMS, Stream,
 };
 
 use crate::{connect::Bus, error::Error};
@@ -27,8 +27,8 @@ impl Bus {
     pub async fn provision(&self, limits: Limits) -> Result<(), Error> {
         let streams = STREAMS.iter().map(|stream| stream_config(stream, limits));
         let buckets = BUCKETS.iter().map(|bucket| bucket_config(bucket, limits));
-        let sources = [key_value_config(&SOURCES, limits)];
-        try_join_all(streams.chain(buckets).chain(sources).map(|want| self.ensure_stream(want))).await?;
+        let values = KEY_VALUES.iter().map(|bucket| key_value_config(bucket, limits));
+        try_join_all(streams.chain(buckets).chain(values).map(|want| self.ensure_stream(want))).await?;
         try_join_all(CONSUMERS.iter().map(|consumer| self.ensure_consumer(consumer))).await?;
         Ok(())
     }

@@ -9,6 +9,7 @@ mod others_lose_events;
 mod page_tokens;
 mod past;
 mod recovery;
+mod sealed;
 mod sources;
 mod support;
 mod tokens;
