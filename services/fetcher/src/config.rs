@@ -3,7 +3,7 @@
 use std::{
     collections::HashSet,
     num::{NonZeroU32, NonZeroUsize},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Mutex,
     time::Duration,
 };
@@ -14,7 +14,6 @@ use latchkey_contracts::{Feed, SourceId};
 use latchkey_core::{audit::Schedule, budget::Limits, polling::Policy};
 use latchkey_runtime::clock;
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 use crate::{
     access::{Access, Fault, Settings},
@@ -22,7 +21,6 @@ use crate::{
     keeper::Keeper,
     metrics::Metrics,
     roster::Roster,
-    seal::TokenKey,
     sealed_tokens::SealedTokens,
     service::Fetcher,
     source::Source,
@@ -225,7 +223,7 @@ impl Config {
     /// Reads the tokens, checks every value and makes a fetcher. Nothing is sent yet.
     pub fn build(self, bus: Bus, metrics: Metrics) -> Result<Fetcher, InvalidConfig> {
         let tokens = match &self.token_key_file {
-            Some(path) => SealedTokens::new(bus.clone(), token_keys(path).map_err(InvalidConfig::TokenKey)?),
+            Some(path) => SealedTokens::open(bus.clone(), path).map_err(InvalidConfig::TokenKey)?,
             None => SealedTokens::none(),
         };
         let roster = Roster::new(bus.clone(), metrics.clone(), self.events_api_urls, tokens);
@@ -239,19 +237,6 @@ impl Config {
         let limits = Limits { per_minute: self.requests_per_minute.get(), per_hour: self.requests_per_hour.get() };
         let schedule = self.audit.enabled.then_some(self.audit.schedule());
         Ok(Fetcher::new(roster, self.concurrency, limits, schedule, bus, metrics))
-    }
-}
-
-/// Reads the keys of sealed tokens. What is wrong is said without a word of the file's content.
-fn token_keys(path: &Path) -> Result<Vec<TokenKey>, String> {
-    let text =
-        std::fs::read_to_string(path).map(Zeroizing::new).map_err(|error| format!("{}: {error}", path.display()))?;
-    match TokenKey::read_all(&text) {
-        Ok(keys) if keys.is_empty() => {
-            Err(format!("{} has no key; `latchkey source token-key` makes one", path.display()))
-        }
-        Ok(keys) => Ok(keys),
-        Err(error) => Err(format!("{}: {error}", path.display())),
     }
 }
 

@@ -7,6 +7,7 @@
 //! word goes as well. All fetchers do this side by side: each step can be done twice.
 
 mod member;
+mod tokens;
 
 use std::{
     collections::HashMap,
@@ -19,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use latchkey_bus::{BucketValue, Bus, Error, Item, Reader};
 use latchkey_contracts::{
     Chain, SourceId, subject,
-    topology::{KeyValue, SOURCES, TOKENS},
+    topology::{KeyValue, SOURCES},
 };
 use latchkey_core::polling::{Circumstances, Input, Off, Report};
 use latchkey_runtime::{Shutdown, clock};
@@ -86,10 +87,7 @@ impl Roster {
     /// in between.
     pub(crate) async fn follow(&self, shutdown: &Shutdown, ready: impl FnOnce()) -> Result<(), Error> {
         // Tokens first: a source is opened with its own.
-        let mut tokens = if self.tokens.has_keys() { Some(self.bus.watch_tokens().await?) } else { None };
-        if let Some(tokens) = &mut tokens {
-            self.read(tokens, &TOKENS, |item| _ = self.take_in(item)).await?;
-        }
+        let mut tokens = self.follow_tokens().await?;
         let mut values = self.bus.watch_sources().await?;
         self.read(&mut values, &SOURCES, |item| _ = self.enter(item)).await?;
         let waiting: Vec<_> = self.members.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
@@ -107,7 +105,7 @@ impl Roster {
             tokio::select! {
                 () = shutdown.soft().cancelled() => return Ok(()),
                 item = values.next() => self.change(&item?).await,
-                item = next_of(&mut tokens) => self.change_token(&item?).await,
+                item = tokens::next(&mut tokens) => self.change_token(&item?).await,
                 _ = tidy.tick() => self.tidy(clock::now()).await,
             }
             self.tell();
@@ -130,26 +128,6 @@ impl Roster {
             enter(&item);
         }
         Ok(())
-    }
-
-    /// Takes in a sealed token. Returns the source that has another one by it.
-    fn take_in(&self, item: &Item<BucketValue>) -> Option<SourceId> {
-        let Some(source) = subject::source_of(&item.subject) else {
-            tracing::warn!(sequence = item.sequence, "a key of the bucket TOKENS cannot name a source");
-            return None;
-        };
-        self.tokens.take_in(&source, item.sequence, item.message.as_ref()).then_some(source)
-    }
-
-    /// Takes in a sealed token that changes while chains are polled. Turns under way find it by themselves; a source that had none, or one
-    /// that was refused, need not wait for its next turn.
-    async fn change_token(&self, item: &Item<BucketValue>) {
-        let Some(source) = self.take_in(item) else { return };
-        let Some(member) = self.get(&source) else { return };
-        let member = self.try_again(&member);
-        if member.is_sealed() {
-            self.wake_all(&member, &format!("token {}", item.sequence)).await;
-        }
     }
 
     /// Takes in a value. Returns what stood there before and stands there now, unless the file has the source.
@@ -305,14 +283,6 @@ impl Roster {
         self.metrics.standings(
             Duty::WORDS.map(|word| (word, members.values().filter(|member| member.duty.as_str() == word).count())),
         );
-    }
-}
-
-/// The next value; never, if nothing is followed.
-async fn next_of(values: &mut Option<Reader<BucketValue>>) -> Result<Item<BucketValue>, Error> {
-    match values {
-        Some(values) => values.next().await,
-        None => std::future::pending().await,
     }
 }
 

@@ -5,12 +5,16 @@
 
 use std::{
     collections::HashMap,
+    fmt::Display,
+    fs,
+    path::Path,
     sync::{Arc, PoisonError, RwLock},
 };
 
 use latchkey_bus::{BucketValue, Bus, Undecodable};
 use latchkey_contracts::SourceId;
 use secrecy::SecretString;
+use zeroize::Zeroizing;
 
 use crate::seal::{self, TokenKey};
 
@@ -39,8 +43,15 @@ impl SealedTokens {
         Self(None)
     }
 
-    pub(crate) fn new(bus: Bus, keys: Vec<TokenKey>) -> Self {
-        Self(Some(Arc::new(Inner { bus, keys, tokens: RwLock::default() })))
+    /// For one with the keys in a file. What is wrong with it is said without a word of its content.
+    pub(crate) fn open(bus: Bus, path: &Path) -> Result<Self, String> {
+        let named = |what: &dyn Display| format!("{}: {what}", path.display());
+        let text = fs::read_to_string(path).map(Zeroizing::new).map_err(|error| named(&error))?;
+        let keys = TokenKey::read_all(&text).map_err(|error| named(&error))?;
+        if keys.is_empty() {
+            return Err(named(&"there is no key in it; `latchkey source token-key` makes one"));
+        }
+        Ok(Self(Some(Arc::new(Inner { bus, keys, tokens: RwLock::default() }))))
     }
 
     /// Whether there is a key to open any.

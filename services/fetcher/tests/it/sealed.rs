@@ -185,7 +185,9 @@ async fn a_source_of_the_bucket_has_its_token_there_too() {
 #[tokio::test]
 async fn a_file_without_keys_is_refused_without_a_word_of_its_content() {
     let (server, bus) = crate::support::nats().await;
-    for (content, expect) in [("", "has no key"), ("# nothing\n", "has no key"), ("hunter2\n", "no token key")] {
+    for (content, expect) in
+        [("", "there is no key"), ("# nothing\n", "there is no key"), ("hunter2\n", "no token key")]
+    {
         let path = server.directory().join("token.key");
         std::fs::write(&path, content).unwrap();
         let config: latchkey_fetcher::Config = serde_json::from_value(json!({"token_key_file": path})).unwrap();
