@@ -111,9 +111,9 @@ impl Bus {
     }
 
     /// Makes a chain due at once, wherever it sleeps: its polling duty is published anew, in the place of the one before. Once for each
-    /// `revision`, which says what it is woken for, whoever asks.
-    pub async fn wake_poll_task(&self, chain: &Chain, revision: u64) -> Result<(), Error> {
-        let id = format!("wake.{}.{}.{revision}", chain.source, chain.feed);
+    /// `occasion`, which says what it is woken for, whoever asks.
+    pub async fn wake_poll_task(&self, chain: &Chain, occasion: &str) -> Result<(), Error> {
+        let id = format!("wake.{}.{}.{occasion}", chain.source, chain.feed);
         match self.publish(subject::poll_task(chain), &task(Kind::Poll, chain), Guard::Id(&id)).await? {
             Publication::Stored { .. } | Publication::Repeated { .. } => Ok(()),
             other => Err(Error::unavailable("creating a task", format!("{other:?}"))),

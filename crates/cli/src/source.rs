@@ -1,10 +1,11 @@
 //! `latchkey source`: sources that come, change and go while fetchers run.
 //!
 //! Each is a value in the bucket SOURCES with the settings of a configured source, which every fetcher watches. Where its token is kept
-//! is part of it, the token never is.
+//! is part of it, the token never is: that may be a value of the bucket TOKENS, sealed to a key of the fetchers.
 
 mod change;
 mod show;
+mod token;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -37,6 +38,10 @@ enum Command {
     List(ListArguments),
     /// Shows a source's settings as JSON.
     Show(Named),
+    /// Makes a key for sealed tokens: the secret key for the fetchers' file, and the recipient that tokens are sealed to.
+    TokenKey(token::KeyArguments),
+    /// Seals a source's token and puts it into the bucket TOKENS; fetchers use it at the next request.
+    Seal(token::SealArguments),
 }
 
 #[derive(Args)]
@@ -73,6 +78,9 @@ struct Settings {
     /// A variable of the fetchers' environment with the token
     #[arg(long, value_name = "NAME")]
     token_env: Option<String>,
+    /// The token is in the bucket TOKENS, where `latchkey source seal` puts it
+    #[arg(long, conflicts_with_all = ["token_file", "token_env"])]
+    token_sealed: bool,
     /// Where the account is hosted: us, us-enterprise, ca or eu (default: what the token says)
     #[arg(long, value_name = "us|us-enterprise|ca|eu")]
     region: Option<String>,
@@ -102,6 +110,8 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Remove(named) => wait(change::remove(named)),
         Command::List(arguments) => wait(show::list(arguments)),
         Command::Show(named) => wait(show::show(named)),
+        Command::TokenKey(arguments) => token::make_key(&arguments),
+        Command::Seal(arguments) => wait(token::seal(arguments)),
     };
     exit(outcome.map(|()| ExitCode::SUCCESS))
 }

@@ -59,13 +59,20 @@ pub fn source(source: &SourceId) -> String {
     format!("{SOURCE}{source}")
 }
 
-/// The source that a subject of the bucket SOURCES is about; `None` if it can name none.
+/// A source's sealed token in the bucket TOKENS.
+#[must_use]
+pub fn token(source: &SourceId) -> String {
+    format!("{TOKEN}{source}")
+}
+
+/// The source that a subject of the bucket SOURCES or TOKENS is about; `None` if it can name none.
 #[must_use]
 pub fn source_of(subject: &str) -> Option<SourceId> {
-    subject.strip_prefix(SOURCE)?.parse().ok()
+    subject.strip_prefix(SOURCE).or_else(|| subject.strip_prefix(TOKEN))?.parse().ok()
 }
 
 const SOURCE: &str = "$KV.SOURCES.";
+const TOKEN: &str = "$KV.TOKENS.";
 
 /// The chain's value in the bucket DRIFTS.
 #[must_use]

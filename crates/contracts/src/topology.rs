@@ -239,8 +239,23 @@ pub const HABITS: KeyValue = KeyValue {
     divisor: 256,
 };
 
+/// Bearer tokens of sources, sealed to a key that only fetchers hold. Overwritten and removed ones are gone at once. By default 64 MiB.
+pub const TOKENS: KeyValue = KeyValue {
+    stream: Stream {
+        name: "KV_TOKENS",
+        description: "Sealed tokens of sources; who has the key can open them, and nobody else",
+        subjects: &["$KV.TOKENS.>"],
+        max_age: None,
+        max_messages_per_subject: Some(1),
+        share: 0,
+        discard: Discard::New,
+        duplicate_window: Duration::from_mins(2),
+    },
+    divisor: 256,
+};
+
 /// Every key-value bucket of the system.
-pub const KEY_VALUES: [KeyValue; 3] = [SOURCES, DRIFTS, HABITS];
+pub const KEY_VALUES: [KeyValue; 4] = [SOURCES, TOKENS, DRIFTS, HABITS];
 
 /// One durable pull consumer with explicit acknowledgement and unlimited deliveries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,7 +21,7 @@ use crate::{budget::Budgets, connections::Connections, keeper::Keeper, scopes::S
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// What an operator says of a source's access.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) keeper: Keeper,
     pub(crate) region: Option<String>,
@@ -61,6 +61,8 @@ struct Looked {
     at: Instant,
     /// A text that was no use: told of once.
     refused: Option<SecretString>,
+    /// Why what is there is not what is in use.
+    fault: Option<String>,
 }
 
 impl Access {
@@ -73,7 +75,7 @@ impl Access {
     ) -> Result<Self, Fault> {
         let text = settings.keeper.read().map_err(|reason| Fault { key: settings.keeper.key(), reason })?;
         let pass = settings.pass(text, connections)?;
-        let looked = Looked { at: Instant::now(), refused: None };
+        let looked = Looked { at: Instant::now(), refused: None, fault: None };
         let scopes = Scopes::new(source.clone(), feeds);
         Ok(Self {
             source,
@@ -92,7 +94,7 @@ impl Access {
 
     /// The token in use, after a look at its place unless the last was just now, and with its scopes asked for if they are due.
     pub(crate) async fn fresh(&self, budgets: &Budgets) -> Arc<Pass> {
-        let due = self.looked().at.elapsed() >= LOOK_AGAIN;
+        let due = self.settings.keeper.is_at_hand() || self.looked().at.elapsed() >= LOOK_AGAIN;
         if due {
             self.look().await;
         }
@@ -103,8 +105,19 @@ impl Access {
 
     /// After a refusal: another token, if there is one by now.
     pub(crate) async fn replaced(&self, refused: &Pass) -> Option<Arc<Pass>> {
+        self.settings.keeper.look().await;
         self.look().await;
         Some(self.pass()).filter(|pass| !pass.is_of(&refused.text))
+    }
+
+    /// Why what its place holds is not in use, where that is so; free of secrets.
+    pub(crate) fn token_fault(&self) -> Option<String> {
+        self.looked().fault.clone()
+    }
+
+    /// Whether its token is kept in the bucket TOKENS.
+    pub(crate) fn is_sealed(&self) -> bool {
+        matches!(self.settings.keeper, Keeper::Sealed(..))
     }
 
     /// Whether the token is known not to be made for this feed.
@@ -121,15 +134,27 @@ impl Access {
     async fn look(&self) {
         self.looked().at = Instant::now();
         let keeper = self.settings.keeper.clone();
-        let Ok(read) = tokio::task::spawn_blocking(move || keeper.read()).await else { return };
+        let read = if keeper.is_at_hand() {
+            keeper.read()
+        } else {
+            let Ok(read) = tokio::task::spawn_blocking(move || keeper.read()).await else { return };
+            read
+        };
         match read {
-            Ok(text) if self.pass().is_of(&text) => self.looked().refused = None,
+            Ok(text) if self.pass().is_of(&text) => self.is_as_wanted(),
             Ok(text) => self.replace(text),
             // Between removing the old file and writing the new one there is none.
             Err(reason) => {
                 tracing::debug!(source = %self.source, reason, "the token cannot be read; the one in use stays");
+                self.looked().fault = Some(format!("{}: {reason}", self.settings.keeper.key()));
             }
         }
+    }
+
+    fn is_as_wanted(&self) {
+        let fault = self.settings.keeper.fault().map(|reason| format!("{}: {reason}", self.settings.keeper.key()));
+        let mut looked = self.looked();
+        (looked.refused, looked.fault) = (None, fault);
     }
 
     fn replace(&self, text: SecretString) {
@@ -139,14 +164,15 @@ impl Access {
                 let expires_at = pass.expires_at.map(tracing::field::display);
                 tracing::info!(source = %self.source, expires_at, "another token is in use");
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(pass);
-                self.looked().refused = None;
+                self.is_as_wanted();
                 self.scopes.forget();
             }
             Err(Fault { key, reason }) => {
                 if !told {
                     tracing::warn!(source = %self.source, key, reason, "the new token cannot be used; the one in use stays");
                 }
-                self.looked().refused = Some(text);
+                let mut looked = self.looked();
+                (looked.refused, looked.fault) = (Some(text), Some(format!("{key}: {reason}")));
             }
         }
     }

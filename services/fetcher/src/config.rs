@@ -21,6 +21,7 @@ use crate::{
     keeper::Keeper,
     metrics::Metrics,
     roster::Roster,
+    sealed_tokens::SealedTokens,
     service::Fetcher,
     source::Source,
 };
@@ -46,6 +47,8 @@ pub struct Config {
     /// Addresses other than 1Password's, word for word, that sources added while fetchers run may name as `events_api_url`: a token goes
     /// nowhere else.
     pub events_api_urls: Vec<String>,
+    /// The secret keys that sealed tokens are opened with, one on each line (`latchkey source token-key`).
+    pub token_key_file: Option<PathBuf>,
     /// Turns at once in this process. Each holds at most one page.
     pub concurrency: NonZeroUsize,
     /// Requests a minute that 1Password allows an account, over all fetchers and kinds of work.
@@ -62,6 +65,7 @@ impl Default for Config {
         Self {
             sources: Vec::new(),
             events_api_urls: Vec::new(),
+            token_key_file: None,
             concurrency: NonZeroUsize::new(64).expect("64 is not zero"),
             requests_per_minute: NonZeroU32::new(per_minute).expect("the limits are not zero"),
             requests_per_hour: NonZeroU32::new(per_hour).expect("the limits are not zero"),
@@ -146,6 +150,9 @@ pub struct SourceConfig {
     /// Or the variable of the environment that holds it.
     #[serde(default)]
     pub token_env: Option<String>,
+    /// Or whether it is in the bucket TOKENS, sealed to a key of the fetchers (`latchkey source seal`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub token_sealed: bool,
     /// `us`, `us-enterprise`, `ca` or `eu`; the token's own region if absent.
     #[serde(default)]
     pub region: Option<String>,
@@ -197,6 +204,9 @@ pub enum InvalidConfig {
     /// Two sources share a name.
     #[error("fetcher.sources: {0} is named twice")]
     Twice(SourceId),
+    /// The keys of sealed tokens cannot be read.
+    #[error("fetcher.token_key_file: {0}")]
+    TokenKey(String),
     /// A value out of its bounds.
     #[error("fetcher.sources ({source_id}).{key}: {reason}")]
     Value {
@@ -212,7 +222,12 @@ pub enum InvalidConfig {
 impl Config {
     /// Reads the tokens, checks every value and makes a fetcher. Nothing is sent yet.
     pub fn build(self, bus: Bus, metrics: Metrics) -> Result<Fetcher, InvalidConfig> {
-        let (roster, mut ids) = (Roster::new(bus.clone(), metrics.clone(), self.events_api_urls), HashSet::new());
+        let tokens = match &self.token_key_file {
+            Some(path) => SealedTokens::open(bus.clone(), path).map_err(InvalidConfig::TokenKey)?,
+            None => SealedTokens::none(),
+        };
+        let roster = Roster::new(bus.clone(), metrics.clone(), self.events_api_urls, tokens);
+        let mut ids = HashSet::new();
         for config in self.sources {
             if !ids.insert(config.id.clone()) {
                 return Err(InvalidConfig::Twice(config.id));
@@ -234,6 +249,7 @@ impl SourceConfig {
             label: None,
             token_file: PathBuf::new(),
             token_env: None,
+            token_sealed: false,
             region: None,
             events_api_url: None,
             ca_file: None,
@@ -276,7 +292,7 @@ impl SourceConfig {
         if !(SHORTEST_TIMEOUT..=LONGEST_TIMEOUT).contains(&self.timeout) {
             return Err(fault("timeout")(format!("{:#} is not between 1s and 1m", self.timeout)));
         }
-        self.settings().map(|_| ()).map_err(|found| fault(found.key)(found.reason))
+        self.settings(&SealedTokens::none()).map(|_| ()).map_err(|found| fault(found.key)(found.reason))
     }
 
     /// What does not change during a turn.
@@ -286,10 +302,10 @@ impl SourceConfig {
     }
 
     /// Reads the token. Nothing is sent yet.
-    pub(crate) fn open(&self, connections: &Connections) -> Result<Source, InvalidConfig> {
+    pub(crate) fn open(&self, connections: &Connections, tokens: &SealedTokens) -> Result<Source, InvalidConfig> {
         self.check()?;
         let open = |settings| Access::open(self.id.clone(), self.feeds.clone(), settings, connections);
-        let access = self.settings().and_then(open);
+        let access = self.settings(tokens).and_then(open);
         let access =
             access.map_err(|Fault { key, reason }| InvalidConfig::Value { source_id: self.id.clone(), key, reason })?;
         let Policy { poll_interval, start, page_limit, .. } = self.policy();
@@ -308,13 +324,16 @@ impl SourceConfig {
         self.label.clone().unwrap_or_else(|| self.id.to_string())
     }
 
-    fn settings(&self) -> Result<Settings, Fault> {
+    fn settings(&self, tokens: &SealedTokens) -> Result<Settings, Fault> {
         let fault = |reason: &str| Err(Fault { key: "token_file", reason: reason.into() });
-        let keeper = match (self.token_file.as_os_str().is_empty(), &self.token_env) {
-            (false, None) => Keeper::File(self.token_file.clone()),
-            (true, Some(name)) => Keeper::Variable(name.clone()),
-            (false, Some(_)) => return fault("name it or token_env, not both"),
-            (true, None) => return fault("name the file with the token, or the variable with it as token_env"),
+        let keeper = match (self.token_file.as_os_str().is_empty(), &self.token_env, self.token_sealed) {
+            (false, None, false) => Keeper::File(self.token_file.clone()),
+            (true, Some(name), false) => Keeper::Variable(name.clone()),
+            (true, None, true) => Keeper::Sealed(self.id.clone(), tokens.clone()),
+            (true, None, false) => {
+                return fault("name the file with the token, the variable with it as token_env, or set token_sealed");
+            }
+            _ => return fault("name it, token_env or token_sealed, and only one of them"),
         };
         Ok(Settings {
             keeper,
@@ -333,7 +352,7 @@ mod tests {
     fn refusal(changes: impl FnOnce(&mut SourceConfig)) -> String {
         let mut config = SourceConfig::new("acme".parse().unwrap());
         changes(&mut config);
-        config.open(&Connections::default()).map(|_| ()).unwrap_err().to_string()
+        config.open(&Connections::default(), &SealedTokens::none()).map(|_| ()).unwrap_err().to_string()
     }
 
     #[test]
@@ -345,8 +364,13 @@ mod tests {
         check(|_| (), "token_file: name the file");
         check(
             |config| (config.token_file, config.token_env) = ("a".into(), Some("A".into())),
-            "token_file: name it or",
+            "token_file: name it, token_env or",
         );
+        check(
+            |config| (config.token_file, config.token_sealed) = ("a".into(), true),
+            "token_file: name it, token_env or",
+        );
+        check(|config| config.token_sealed = true, "token_sealed: this fetcher has no key to open it");
         check(|config| config.token_file = "/nowhere/token".into(), "token_file: /nowhere/token: ");
         check(
             |config| config.token_env = Some("LATCHKEY_NO_SUCH_VARIABLE".into()),

@@ -17,6 +17,8 @@ mod metrics;
 mod performer;
 mod roster;
 mod scopes;
+pub mod seal;
+mod sealed_tokens;
 mod service;
 mod source;
 mod stop;

@@ -7,6 +7,7 @@
 //! word goes as well. All fetchers do this side by side: each step can be done twice.
 
 mod member;
+mod tokens;
 
 use std::{
     collections::HashMap,
@@ -16,8 +17,11 @@ use std::{
 
 use futures::{StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
-use latchkey_bus::{Bus, Error, Item, SourceValue};
-use latchkey_contracts::{Chain, SourceId, subject};
+use latchkey_bus::{BucketValue, Bus, Error, Item, Reader};
+use latchkey_contracts::{
+    Chain, SourceId, subject,
+    topology::{KeyValue, SOURCES},
+};
 use latchkey_core::polling::{Circumstances, Input, Off, Report};
 use latchkey_runtime::{Shutdown, clock};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -28,6 +32,7 @@ use crate::{
     connections::Connections,
     metrics::Metrics,
     performer,
+    sealed_tokens::SealedTokens,
 };
 
 /// How long a removed source's last word is kept: longer than an alerter takes to come back.
@@ -50,19 +55,20 @@ pub(crate) struct Roster {
     bus: Bus,
     metrics: Metrics,
     connections: Connections,
+    tokens: SealedTokens,
     /// Other addresses than 1Password's that sources of the bucket may name.
     addresses: Vec<String>,
     members: RwLock<HashMap<SourceId, Arc<Member>>>,
 }
 
 impl Roster {
-    pub(crate) fn new(bus: Bus, metrics: Metrics, addresses: Vec<String>) -> Self {
-        Self { bus, metrics, connections: Connections::default(), addresses, members: RwLock::default() }
+    pub(crate) fn new(bus: Bus, metrics: Metrics, addresses: Vec<String>, tokens: SealedTokens) -> Self {
+        Self { bus, metrics, connections: Connections::default(), tokens, addresses, members: RwLock::default() }
     }
 
     /// Takes in a source of the configuration file.
     pub(crate) fn name(&self, config: &SourceConfig) -> Result<(), InvalidConfig> {
-        let member = Member::of_file(config, &self.connections)?;
+        let member = Member::of_file(config, &self.connections, &self.tokens)?;
         self.put(Arc::new(member));
         Ok(())
     }
@@ -80,14 +86,13 @@ impl Roster {
     /// Reads the bucket, creates the duties that are missing, and follows the bucket from there until the soft shutdown. Calls `ready`
     /// in between.
     pub(crate) async fn follow(&self, shutdown: &Shutdown, ready: impl FnOnce()) -> Result<(), Error> {
+        // Tokens first: a source is opened with its own.
+        let mut tokens = self.follow_tokens().await?;
         let mut values = self.bus.watch_sources().await?;
-        let mut unread = self.bus.stream_state(&latchkey_contracts::topology::SOURCES.stream).await?.messages > 0;
-        while unread {
-            // What is removed at this very moment may have been the last one.
-            let Ok(item) = timeout(READ_WITHIN, values.next()).await else { break };
-            let item = item?;
-            unread = item.pending > 0;
-            self.enter(&item);
+        self.read(&mut values, &SOURCES, |item| _ = self.enter(item)).await?;
+        let waiting: Vec<_> = self.members.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        for member in waiting {
+            self.try_again(&member);
         }
         self.tell();
         futures::stream::iter(self.chains().into_iter().map(Ok))
@@ -100,14 +105,33 @@ impl Roster {
             tokio::select! {
                 () = shutdown.soft().cancelled() => return Ok(()),
                 item = values.next() => self.change(&item?).await,
+                item = tokens::next(&mut tokens) => self.change_token(&item?).await,
                 _ = tidy.tick() => self.tidy(clock::now()).await,
             }
             self.tell();
         }
     }
 
+    /// Reads what a bucket holds at this moment.
+    async fn read(
+        &self,
+        values: &mut Reader<BucketValue>,
+        bucket: &KeyValue,
+        enter: impl Fn(&Item<BucketValue>),
+    ) -> Result<(), Error> {
+        let mut unread = self.bus.stream_state(&bucket.stream).await?.messages > 0;
+        while unread {
+            // What is removed at this very moment may have been the last one.
+            let Ok(item) = timeout(READ_WITHIN, values.next()).await else { break };
+            let item = item?;
+            unread = item.pending > 0;
+            enter(&item);
+        }
+        Ok(())
+    }
+
     /// Takes in a value. Returns what stood there before and stands there now, unless the file has the source.
-    fn enter(&self, item: &Item<SourceValue>) -> Option<(Option<Arc<Member>>, Arc<Member>)> {
+    fn enter(&self, item: &Item<BucketValue>) -> Option<(Option<Arc<Member>>, Arc<Member>)> {
         let Some(source) = subject::source_of(&item.subject) else {
             tracing::warn!(sequence = item.sequence, "a key of the bucket SOURCES cannot name a source");
             return None;
@@ -117,8 +141,10 @@ impl Roster {
             tracing::warn!(%source, "the configuration file names this source: what the bucket SOURCES says of it does not count");
             return None;
         }
-        let member = match item.message.as_ref().map(SourceValue::text) {
-            Ok(Some(text)) => Member::of_bucket(&source, text, item.sequence, &self.connections, &self.addresses),
+        let member = match item.message.as_ref().map(BucketValue::text) {
+            Ok(Some(text)) => {
+                Member::of_bucket(&source, text, item.sequence, &self.connections, &self.tokens, &self.addresses)
+            }
             Ok(None) => Member::removed(source, item.sequence, item.published_at),
             Err(error) => Member::unreadable(source, item.sequence, error.to_string()),
         };
@@ -131,7 +157,7 @@ impl Roster {
     }
 
     /// Takes in a value that changes while chains are polled.
-    async fn change(&self, item: &Item<SourceValue>) {
+    async fn change(&self, item: &Item<BucketValue>) {
         let Some((before, member)) = self.enter(item) else { return };
         let standing = member.duty.as_str();
         tracing::info!(source = %member.id, standing, "a source has changed");
@@ -151,10 +177,13 @@ impl Roster {
                 self.retire(&chain, &member).await;
             }
         }
-        let revision = member.revision;
+        self.wake_all(&member, &member.revision.to_string()).await;
+    }
+
+    async fn wake_all(&self, member: &Member, occasion: &str) {
         futures::stream::iter(member.chains())
             .for_each_concurrent(AT_ONCE, |chain| async move {
-                if let Err(error) = self.wake(&chain, revision).await {
+                if let Err(error) = self.wake(&chain, occasion).await {
                     tracing::warn!(source = %chain.source, feed = %chain.feed, %error, "the change comes into effect at the next poll");
                 }
             })
@@ -162,8 +191,8 @@ impl Roster {
     }
 
     /// One fetcher may wake a chain and another, which hears of an earlier removal only now, delete it: so each makes sure that it is there.
-    async fn wake(&self, chain: &Chain, revision: u64) -> Result<(), Error> {
-        self.bus.wake_poll_task(chain, revision).await?;
+    async fn wake(&self, chain: &Chain, occasion: &str) -> Result<(), Error> {
+        self.bus.wake_poll_task(chain, occasion).await?;
         self.ensure(chain).await
     }
 
@@ -203,12 +232,14 @@ impl Roster {
 
     /// Tries again to make something of settings that could not be used: a file may be there by now.
     pub(crate) fn try_again(&self, member: &Arc<Member>) -> Arc<Member> {
-        let Some(new) = member.opened(&self.connections) else { return Arc::clone(member) };
+        let Some(new) = member.opened(&self.connections, &self.tokens) else { return Arc::clone(member) };
         let new = Arc::new(new);
         let mut members = self.members.write().unwrap_or_else(PoisonError::into_inner);
         match members.get(&member.id) {
             Some(current) if current.revision == new.revision => {
-                tracing::info!(source = %new.id, "the source can be polled");
+                if let Duty::Poll(_) = new.duty {
+                    tracing::info!(source = %new.id, "the source can be polled");
+                }
                 members.insert(new.id.clone(), Arc::clone(&new));
                 new
             }
@@ -272,8 +303,9 @@ mod tests {
         let bus = Bus::connect(server.connect_options("test")).await.unwrap();
         bus.provision(Limits::default()).await.unwrap();
         let source: SourceId = "acme".parse().unwrap();
-        bus.publish_source(&source, &SourceValue::removed(), 0).await.unwrap();
-        let roster = Roster::new(bus.clone(), Metrics::new(&latchkey_runtime::Metrics::new()), Vec::new());
+        bus.publish_source(&source, &BucketValue::removed(), 0).await.unwrap();
+        let roster =
+            Roster::new(bus.clone(), Metrics::new(&latchkey_runtime::Metrics::new()), Vec::new(), SealedTokens::none());
         for item in bus.sources().await.unwrap() {
             roster.enter(&item);
         }
@@ -292,7 +324,7 @@ mod tests {
             assert!(bus.last_checkpoint(&chain).await.unwrap().is_none(), "{chain}");
         }
         // What is added while an old mark is being deleted stays.
-        bus.publish_source(&source, &SourceValue::new("{}"), 0).await.unwrap();
+        bus.publish_source(&source, &BucketValue::new("{}"), 0).await.unwrap();
         bus.forget_source(&source, member.revision).await.unwrap();
         assert!(bus.source(&source).await.unwrap().is_some());
     }

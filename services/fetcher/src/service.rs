@@ -75,7 +75,7 @@ impl Fetcher {
     /// Creates the tasks that are missing and works until the soft shutdown; then finishes or hands back what it holds.
     pub async fn run(self, shutdown: Shutdown) -> Result<(), latchkey_bus::Error> {
         let (ready, is_ready) = oneshot::channel();
-        let follow = self.0.roster.follow(&shutdown, || _ = ready.send(()));
+        let follow = Box::pin(self.0.roster.follow(&shutdown, || _ = ready.send(())));
         let work = async {
             match is_ready.await {
                 Ok(()) => self.work(&shutdown).await,

@@ -46,6 +46,7 @@ impl Source {
         Circumstances {
             source_label: self.label.clone(),
             token_expires_at: self.access.pass().expires_at,
+            token_fault: self.access.token_fault(),
             clock_skew: self.clock_skew.lock().unwrap_or_else(PoisonError::into_inner).median(),
         }
     }

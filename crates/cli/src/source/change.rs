@@ -6,13 +6,13 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use latchkey_bus::{Bus, Publication, SourceValue};
+use latchkey_bus::{BucketValue, Bus, Publication};
 use latchkey_contracts::{Chain, Feed, SourceId};
 use latchkey_fetcher::SourceConfig;
 use latchkey_runtime::Failure;
 use tokio::time::{Instant, sleep};
 
-use super::{Named, Settings};
+use super::{Named, Settings, token};
 
 /// How long a removal is waited for. Fetchers take seconds.
 const REMOVED_WITHIN: Duration = Duration::from_secs(20);
@@ -44,7 +44,8 @@ pub(super) async fn remove(named: Named) -> anyhow::Result<()> {
     let bus = named.nats.connect().await?;
     let source = &named.source;
     let sequence = bus.source(source).await?.map_or(0, |stored| stored.sequence);
-    publish(&bus, source, &SourceValue::removed(), sequence).await?;
+    publish(&bus, source, &BucketValue::removed(), sequence).await?;
+    token::remove(&bus, source).await?;
     let deadline = Instant::now() + REMOVED_WITHIN;
     while has_duties(&bus, source).await? {
         if Instant::now() >= deadline {
@@ -81,12 +82,12 @@ pub(super) async fn read(bus: &Bus, source: &SourceId) -> anyhow::Result<(Source
 
 async fn write(bus: &Bus, config: &SourceConfig, expected: u64) -> anyhow::Result<()> {
     config.check().map_err(|error| Failure::Configuration(error.to_string()))?;
-    publish(bus, &config.id, &SourceValue::new(config.to_json()), expected).await?;
+    publish(bus, &config.id, &BucketValue::new(config.to_json()), expected).await?;
     bus.close().await;
     Ok(())
 }
 
-async fn publish(bus: &Bus, source: &SourceId, value: &SourceValue, expected: u64) -> anyhow::Result<()> {
+async fn publish(bus: &Bus, source: &SourceId, value: &BucketValue, expected: u64) -> anyhow::Result<()> {
     match bus.publish_source(source, value, expected).await? {
         Publication::Stored { .. } | Publication::Repeated { .. } => Ok(()),
         Publication::Conflict => bail!("somebody else has just changed {source}; look at it and try again"),
@@ -110,10 +111,9 @@ fn say(text: &str) -> anyhow::Result<()> {
 impl Settings {
     fn apply(self, mut config: SourceConfig) -> SourceConfig {
         // A token has one place: naming another gives the first one up.
-        if let Some(file) = self.token_file {
-            (config.token_file, config.token_env) = (file, None);
-        } else if let Some(name) = self.token_env {
-            (config.token_file, config.token_env) = (std::path::PathBuf::new(), Some(name));
+        if self.token_file.is_some() || self.token_env.is_some() || self.token_sealed {
+            config.token_file = self.token_file.unwrap_or_default();
+            (config.token_env, config.token_sealed) = (self.token_env, self.token_sealed);
         }
         SourceConfig {
             label: self.label.or(config.label),
@@ -145,7 +145,9 @@ mod tests {
             Settings { token_env: Some("TOKEN".into()), feeds: Some(vec![Feed::ItemUsages]), ..Settings::default() };
         let changed = settings.apply(config);
         assert_eq!((changed.token_file.as_os_str().len(), changed.token_env.as_deref()), (0, Some("TOKEN")));
-        assert_eq!((changed.label.as_deref(), changed.feeds), (Some("Acme"), vec![Feed::ItemUsages]));
+        assert_eq!((changed.label.as_deref(), &*changed.feeds), (Some("Acme"), [Feed::ItemUsages].as_slice()));
+        let sealed = Settings { token_sealed: true, ..Settings::default() }.apply(changed);
+        assert!(sealed.token_sealed && sealed.token_env.is_none() && sealed.check().is_ok());
     }
 
     #[test]

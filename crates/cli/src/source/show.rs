@@ -5,7 +5,7 @@ use std::{
     io::{self, Write as _},
 };
 
-use latchkey_bus::{SourceValue, Undecodable};
+use latchkey_bus::{BucketValue, Undecodable};
 use latchkey_contracts::{
     SourceId,
     checkpoint::{Checkpoint, Outcome, outcome::Kind},
@@ -22,6 +22,8 @@ struct Row {
     standing: String,
     /// Feeds that have been polled, with how their last turns ended.
     feeds: Vec<(String, Option<Outcome>)>,
+    /// Why its newest token is not in use.
+    token_fault: String,
 }
 
 pub(super) async fn show(named: Named) -> anyhow::Result<()> {
@@ -39,13 +41,13 @@ pub(super) async fn list(arguments: ListArguments) -> anyhow::Result<()> {
     let mut out = UntilClosed::new(io::stdout().lock());
     let values = values.into_iter().map(|item| (item.subject, item.message));
     for (source, row) in rows(values, checkpoints) {
-        writeln!(out, "{source}\t{}\t{}", row.standing, feeds(&row.feeds))?;
+        writeln!(out, "{source}\t{}\t{}", row.standing, feeds(&row))?;
     }
     Ok(())
 }
 
 fn rows(
-    values: impl Iterator<Item = (String, Result<SourceValue, Undecodable>)>,
+    values: impl Iterator<Item = (String, Result<BucketValue, Undecodable>)>,
     checkpoints: Vec<Checkpoint>,
 ) -> BTreeMap<String, Row> {
     let mut rows: BTreeMap<String, Row> = BTreeMap::new();
@@ -55,13 +57,16 @@ fn rows(
     }
     for checkpoint in checkpoints {
         let row =
-            rows.entry(checkpoint.source).or_insert_with(|| Row { standing: "configured".into(), feeds: Vec::new() });
+            rows.entry(checkpoint.source).or_insert_with(|| Row { standing: "configured".into(), ..Row::default() });
         row.feeds.push((checkpoint.feed, checkpoint.outcome));
+        if !checkpoint.token_fault.is_empty() {
+            row.token_fault = checkpoint.token_fault;
+        }
     }
     rows
 }
 
-fn standing(source: &SourceId, value: Result<SourceValue, Undecodable>) -> String {
+fn standing(source: &SourceId, value: Result<BucketValue, Undecodable>) -> String {
     let value = match value {
         Ok(value) => value,
         Err(error) => return format!("faulty: {error}"),
@@ -76,14 +81,18 @@ fn standing(source: &SourceId, value: Result<SourceValue, Undecodable>) -> Strin
     }
 }
 
-fn feeds(feeds: &[(String, Option<Outcome>)]) -> String {
+fn feeds(Row { feeds, token_fault, .. }: &Row) -> String {
     if feeds.is_empty() {
         return "not polled yet".into();
     }
     let feed = |(feed, outcome): &(String, Option<Outcome>)| {
         format!("{feed}: {}", outcome.as_ref().map_or_else(String::new, ended))
     };
-    feeds.iter().map(feed).collect::<Vec<_>>().join("; ")
+    let mut said: Vec<_> = feeds.iter().map(feed).collect();
+    if !token_fault.is_empty() {
+        said.push(format!("the newest token is not in use: {token_fault}"));
+    }
+    said.join("; ")
 }
 
 fn ended(outcome: &Outcome) -> String {
@@ -100,8 +109,8 @@ fn ended(outcome: &Outcome) -> String {
 mod tests {
     use super::*;
 
-    fn value(source: &str, text: Option<&str>) -> (String, Result<SourceValue, Undecodable>) {
-        let value = text.map_or_else(SourceValue::removed, |text| SourceValue::new(text.to_owned()));
+    fn value(source: &str, text: Option<&str>) -> (String, Result<BucketValue, Undecodable>) {
+        let value = text.map_or_else(BucketValue::removed, |text| BucketValue::new(text.to_owned()));
         (subject::source(&source.parse().unwrap()), Ok(value))
     }
 
@@ -127,15 +136,17 @@ mod tests {
         let checkpoints = vec![
             checkpoint("added", Kind::Refused, "misconfigured"),
             checkpoint("idle", Kind::Off, "paused"),
-            checkpoint("of-file", Kind::Quiet, ""),
+            Checkpoint { token_fault: "token_sealed: why".into(), ..checkpoint("of-file", Kind::Quiet, "") },
         ];
         let lines = rows(values.into_iter(), checkpoints).into_iter();
-        let lines: Vec<_> =
-            lines.map(|(source, row)| format!("{source} {} {}", row.standing, feeds(&row.feeds))).collect();
+        let lines: Vec<_> = lines.map(|(source, row)| format!("{source} {} {}", row.standing, feeds(&row))).collect();
         assert_eq!(lines[0], "added added item_usages: refused (misconfigured): why");
         assert_eq!(lines[1], "gone removed not polled yet");
         assert_eq!(lines[2], "idle paused item_usages: off (paused)");
-        assert_eq!(lines[3], "of-file configured item_usages: quiet");
+        assert_eq!(
+            lines[3],
+            "of-file configured item_usages: quiet; the newest token is not in use: token_sealed: why"
+        );
         assert!(lines[4].starts_with("typo faulty: unknown field `tokenfile`"), "{}", lines[4]);
     }
 }

@@ -11,3 +11,4 @@ mod schema_drift;
 mod schema_infer;
 mod schema_parse;
 mod schema_test;
+mod source_token;

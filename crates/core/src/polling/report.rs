@@ -79,6 +79,8 @@ pub struct Circumstances {
     pub source_label: String,
     /// From when on 1Password refuses the token, as the token says.
     pub token_expires_at: Option<Timestamp>,
+    /// Why the newest token is not in use, while an older one is; free of secrets.
+    pub token_fault: Option<String>,
     /// How far our clock is ahead of 1Password's.
     pub clock_skew: Option<SignedDuration>,
 }
@@ -112,6 +114,7 @@ impl Report {
             outcome: Some(wire(outcome)),
             token_expires_at_unix_nano: instant::optional_to_unix_nano(circumstances.token_expires_at),
             clock_skew_nano: skew,
+            token_fault: circumstances.token_fault.clone().unwrap_or_default(),
             ..Checkpoint::default()
         };
         self.position.write(&mut checkpoint);
@@ -192,6 +195,7 @@ mod tests {
         let circumstances = Circumstances {
             source_label: "Acme".into(),
             token_expires_at: Some(now),
+            token_fault: Some("token_sealed: why".into()),
             clock_skew: Some(SignedDuration::from_millis(-1_500)),
         };
         let checkpoint = report.checkpoint(&chain, &circumstances, now).unwrap();
@@ -199,6 +203,7 @@ mod tests {
         assert_eq!(checkpoint.next_poll_at_unix_nano - checkpoint.polled_at_unix_nano, 60_000_000_000);
         assert_eq!(checkpoint.token_expires_at_unix_nano, checkpoint.polled_at_unix_nano);
         assert_eq!(checkpoint.clock_skew_nano, Some(-1_500_000_000));
+        assert_eq!(checkpoint.token_fault, "token_sealed: why");
         assert_eq!(checkpoint.cursor_time_unix_nano, instant::to_unix_nano(ago(6)));
         assert_eq!(Report { outcome: None, ..report }.checkpoint(&chain, &circumstances, now), None);
     }

@@ -8,12 +8,16 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     config::{InvalidConfig, SourceConfig},
     connections::Connections,
+    sealed_tokens::SealedTokens,
     source::Source,
 };
 
 /// Why a source of the bucket is not polled. An address may hold a password, so it is not repeated.
 const UNLISTED: &str =
     "events_api_url: not among fetcher.events_api_urls of the configuration file; list it there, word for word";
+
+/// Why a source of the configuration file is not polled at the very start.
+const UNREAD: &str = "token_sealed: the bucket TOKENS has not been read yet";
 
 /// One source.
 pub(crate) struct Member {
@@ -64,8 +68,18 @@ impl Duty {
 
 impl Member {
     /// A source of the configuration file, which is refused if it cannot be used.
-    pub(crate) fn of_file(config: &SourceConfig, connections: &Connections) -> Result<Self, InvalidConfig> {
-        let source = config.open(connections)?;
+    pub(crate) fn of_file(
+        config: &SourceConfig,
+        connections: &Connections,
+        tokens: &SealedTokens,
+    ) -> Result<Self, InvalidConfig> {
+        if config.token_sealed && tokens.has_keys() {
+            config.check()?;
+            // Nothing is read from the bus yet.
+            let duty = Duty::Misconfigured { config: Some(Box::new(config.clone())), reason: UNREAD.to_owned() };
+            return Ok(Self::new(config, 0, if config.paused { Duty::Pause } else { duty }));
+        }
+        let source = config.open(connections, tokens)?;
         let duty = if config.paused { Duty::Pause } else { Duty::Poll(Box::new(source)) };
         Ok(Self::new(config, 0, duty))
     }
@@ -79,6 +93,7 @@ impl Member {
         json: &[u8],
         revision: u64,
         connections: &Connections,
+        tokens: &SealedTokens,
         addresses: &[String],
     ) -> Self {
         let config = match SourceConfig::from_json(id, json) {
@@ -88,7 +103,7 @@ impl Member {
         if config.events_api_url.as_ref().is_some_and(|url| !addresses.contains(url)) {
             return Self::new(&config, revision, Duty::Misconfigured { config: None, reason: UNLISTED.to_owned() });
         }
-        let duty = match config.open(connections) {
+        let duty = match config.open(connections, tokens) {
             _ if config.paused => Duty::Pause,
             Ok(source) => Duty::Poll(Box::new(source)),
             Err(error) => Duty::Misconfigured { config: Some(Box::new(config.clone())), reason: error.to_string() },
@@ -120,11 +135,20 @@ impl Member {
         }
     }
 
-    /// The same in a usable state, if its settings can be used by now.
-    pub(crate) fn opened(&self, connections: &Connections) -> Option<Self> {
-        let Duty::Misconfigured { config: Some(config), .. } = &self.duty else { return None };
-        let source = config.open(connections).ok()?;
-        Some(Self::new(config, self.revision, Duty::Poll(Box::new(source))))
+    /// The same in a usable state, if its settings can be used by now; or with another reason why not, if that has changed.
+    pub(crate) fn opened(&self, connections: &Connections, tokens: &SealedTokens) -> Option<Self> {
+        let Duty::Misconfigured { config: Some(config), reason } = &self.duty else { return None };
+        let duty = match config.open(connections, tokens) {
+            Ok(source) => Duty::Poll(Box::new(source)),
+            Err(error) if error.to_string() == *reason => return None,
+            Err(error) => Duty::Misconfigured { config: Some(config.clone()), reason: error.to_string() },
+        };
+        Some(Self::new(config, self.revision, duty))
+    }
+
+    /// Whether its token is kept in the bucket TOKENS, as far as it has one.
+    pub(crate) fn is_sealed(&self) -> bool {
+        matches!(&self.duty, Duty::Poll(source) if source.access.is_sealed())
     }
 
     pub(crate) const fn is_of_file(&self) -> bool {

@@ -11,6 +11,7 @@ mod page_tokens;
 mod past;
 mod recovery;
 mod scale_out;
+mod sealed;
 mod sources;
 mod support;
 mod tokens;

@@ -71,7 +71,7 @@ fn fetcher(simulator: &Simulator, server: &server::Scratch, bus: Bus, metrics: &
 }
 
 fn chains() -> impl Iterator<Item = Chain> {
-    ACCOUNTS.into_iter().flat_map(|account| Feed::ALL.map(|feed| Chain { source: account.parse().unwrap(), feed }))
+    ACCOUNTS.into_iter().flat_map(|account| Feed::USUAL.map(|feed| Chain { source: account.parse().unwrap(), feed }))
 }
 
 async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
@@ -100,7 +100,7 @@ async fn the_chains_of_a_fetcher_that_dies_move_within_the_lease() {
     let held = |simulator: &Simulator| {
         simulator.requests().iter().filter(|request| request.account.as_deref() == Some("held")).count()
     };
-    until("it asks for the feeds of that account", async || held(&simulator) >= Feed::ALL.len()).await;
+    until("it asks for the feeds of that account", async || held(&simulator) >= Feed::USUAL.len()).await;
     let second = Life::begin(&simulator, &server).await;
     first.polls_more().await;
     second.polls_more().await;

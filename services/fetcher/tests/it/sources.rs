@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use latchkey_bus::{Publication, SourceValue};
+use latchkey_bus::{BucketValue, Publication};
 use latchkey_contracts::{Chain, Feed, SourceId, checkpoint::Checkpoint, checkpoint::outcome::Kind};
 use latchkey_runtime::shutdown::Reason;
 use serde_json::{Value, json};
@@ -25,11 +25,11 @@ impl World {
         for (key, changed) in changes.as_object().into_iter().flatten() {
             value[key] = changed.clone();
         }
-        let value = if changes.is_null() { SourceValue::removed() } else { SourceValue::new(value.to_string()) };
+        let value = if changes.is_null() { BucketValue::removed() } else { BucketValue::new(value.to_string()) };
         self.write(&id, &value).await;
     }
 
-    async fn write(&self, id: &SourceId, value: &SourceValue) {
+    async fn write(&self, id: &SourceId, value: &BucketValue) {
         let expected = self.bus.source(id).await.unwrap().map_or(0, |stored| stored.sequence);
         let written = self.bus.publish_source(id, value, expected).await.unwrap();
         assert!(matches!(written, Publication::Stored { .. }), "{written:?}");
@@ -118,7 +118,7 @@ async fn a_source_is_added_paused_resumed_changed_and_removed_without_a_restart(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fault_in_one_source_is_told_of_and_hurts_no_other() {
     let world = World::new(company()).await;
-    world.write(&"garbage".parse().unwrap(), &SourceValue::new("nonsense")).await;
+    world.write(&"garbage".parse().unwrap(), &BucketValue::new("nonsense")).await;
     world.say("elsewhere", &json!({ "token_file": "/nowhere/token" })).await;
     world.say("typo", &json!({ "tokenfile": "a" })).await;
     world.say("acme", &json!({})).await;

@@ -1,11 +1,14 @@
-//! Sources in NATS: a key-value bucket with one value per source.
+//! Sources and their sealed tokens in NATS: key-value buckets with one value per source.
 //!
 //! Laid out as every NATS client lays a bucket out, so that `nats kv get SOURCES acme` shows what is there. What a value means is for
 //! fetchers to say; here it is a text that exists or is gone. A removal is a message as well, so whoever watches learns of it even
 //! when it was away.
 
 use bytes::Bytes;
-use latchkey_contracts::{SourceId, subject, topology::SOURCES};
+use latchkey_contracts::{
+    SourceId, subject,
+    topology::{SOURCES, TOKENS},
+};
 
 use crate::{
     Item, Publication, Reader, Stored,
@@ -16,34 +19,34 @@ use crate::{
     wire::Wire,
 };
 
-/// The largest value that is written: a source has a dozen short settings.
+/// The largest value that is written: a source has a dozen short settings, and a token 8 KiB at most.
 const MAX_VALUE: usize = 64 << 10;
 
-/// A source's value.
+/// What a bucket has for a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceValue(Option<Bytes>);
+pub struct BucketValue(Option<Bytes>);
 
-impl SourceValue {
+impl BucketValue {
     /// A value of this text.
     #[must_use]
     pub fn new(text: impl Into<Bytes>) -> Self {
         Self(Some(text.into()))
     }
 
-    /// The mark of a source that was removed.
+    /// The mark of what was removed.
     #[must_use]
     pub const fn removed() -> Self {
         Self(None)
     }
 
-    /// Its text; `None`: the source was removed.
+    /// Its text; `None`: it was removed.
     #[must_use]
     pub const fn text(&self) -> Option<&Bytes> {
         self.0.as_ref()
     }
 }
 
-impl Wire for SourceValue {
+impl Wire for BucketValue {
     fn operation(&self) -> Option<&'static str> {
         self.0.is_none().then_some("DEL")
     }
@@ -60,18 +63,18 @@ impl Wire for SourceValue {
 
 impl Bus {
     /// The value of every source, then each further one as it comes.
-    pub async fn watch_sources(&self) -> Result<Reader<SourceValue>, Error> {
+    pub async fn watch_sources(&self) -> Result<Reader<BucketValue>, Error> {
         Reader::open(self, SOURCES.stream, From::LastPerSubject).await
     }
 
     /// The value of every source as of this moment, marks of removed ones included.
-    pub async fn sources(&self) -> Result<Vec<Item<SourceValue>>, Error> {
+    pub async fn sources(&self) -> Result<Vec<Item<BucketValue>>, Error> {
         let all = self.stream_state(&SOURCES.stream).await?;
         self.watch_sources().await?.up_to(all.messages).await
     }
 
     /// The value of one source.
-    pub async fn source(&self, source: &SourceId) -> Result<Option<Stored<SourceValue>>, Error> {
+    pub async fn source(&self, source: &SourceId) -> Result<Option<Stored<BucketValue>>, Error> {
         self.last(&SOURCES.stream, subject::source(source)).await
     }
 
@@ -79,13 +82,43 @@ impl Bus {
     pub async fn publish_source(
         &self,
         source: &SourceId,
-        value: &SourceValue,
+        value: &BucketValue,
+        expected: u64,
+    ) -> Result<Publication, Error> {
+        self.publish_value(source, subject::source(source), value, expected).await
+    }
+
+    async fn publish_value(
+        &self,
+        source: &SourceId,
+        subject: String,
+        value: &BucketValue,
         expected: u64,
     ) -> Result<Publication, Error> {
         if value.0.as_ref().is_some_and(|text| text.len() > MAX_VALUE) {
-            return Err(Error::Settings(format!("the settings of {source} are longer than {MAX_VALUE} bytes")));
+            return Err(Error::Settings(format!("the value of {source} is longer than {MAX_VALUE} bytes")));
         }
-        self.publish(subject::source(source), value, Guard::After(expected)).await
+        self.publish(subject, value, Guard::After(expected)).await
+    }
+
+    /// The sealed token of every source, then each further one as it comes.
+    pub async fn watch_tokens(&self) -> Result<Reader<BucketValue>, Error> {
+        Reader::open(self, TOKENS.stream, From::LastPerSubject).await
+    }
+
+    /// The sealed token of one source.
+    pub async fn token(&self, source: &SourceId) -> Result<Option<Stored<BucketValue>>, Error> {
+        self.last(&TOKENS.stream, subject::token(source)).await
+    }
+
+    /// Writes a source's sealed token if `expected` is the sequence of the one before (0: there is none).
+    pub async fn publish_token(
+        &self,
+        source: &SourceId,
+        value: &BucketValue,
+        expected: u64,
+    ) -> Result<Publication, Error> {
+        self.publish_value(source, subject::token(source), value, expected).await
     }
 
     /// Deletes the mark of a source that was removed, which has this sequence; what was written after it stays.
