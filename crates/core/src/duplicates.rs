@@ -127,7 +127,8 @@ impl Window {
     }
 
     /// Remembers a stored page as the chain's newest.
-    pub fn remember(&mut self, fresh: Uuids) {
+    pub fn remember(&mut self, mut fresh: Uuids) {
+        fresh.shrink_to_fit();
         self.known.extend(fresh.iter().copied());
         self.pages.push_back(fresh);
         self.forget_the_oldest();

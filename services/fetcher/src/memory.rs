@@ -16,8 +16,8 @@ use latchkey_core::{
     polling::{History, Position},
 };
 
-/// Uuids in all windows of the process together: about 100 MB.
-const MAX_UUIDS: usize = 2_000_000;
+/// Uuids in all windows of the process together: some 70 MB.
+const MAX_UUIDS: usize = 1_500_000;
 
 /// How long a chain's place is gone on from until the streams are read again all the same: what an audit has added to the chain shows in
 /// its checkpoint by then. Far below the days that pages are kept.
@@ -97,7 +97,8 @@ impl Remembered {
 
 #[derive(Default)]
 struct Shelf {
-    chains: HashMap<Chain, (u64, Memory)>,
+    /// Behind pointers: a table that grows has as much room again for what it does not hold.
+    chains: HashMap<Chain, (u64, Box<Memory>)>,
     /// Chains with a window that remembers something, the least recently used first.
     with_window: BTreeMap<u64, Chain>,
     uuids: usize,
@@ -134,7 +135,7 @@ impl Memories {
         if memory.window.is_some() {
             shelf.with_window.insert(used_at, chain.clone());
         }
-        shelf.chains.insert(chain, (used_at, memory));
+        shelf.chains.insert(chain, (used_at, Box::new(memory)));
         while shelf.uuids > MAX_UUIDS && shelf.forget_oldest_window() {}
     }
 }
@@ -144,7 +145,7 @@ impl Shelf {
         let Some((used_at, memory)) = self.chains.remove(chain) else { return Memory::default() };
         self.with_window.remove(&used_at);
         self.uuids -= memory.size();
-        memory
+        *memory
     }
 
     fn forget_oldest_window(&mut self) -> bool {
