@@ -11,7 +11,7 @@ mod failure;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use latchkey_contracts::Feed;
 use reqwest::{
     StatusCode, Url,
@@ -110,6 +110,11 @@ impl Client {
     ///
     /// Cancel-safe: dropping the future ends the request.
     pub async fn page(&self, feed: Feed, request: &PageRequest) -> Result<Response, Error> {
+        self.ask(feed, request).await?.read().await
+    }
+
+    /// The same, up to the answer's header: nothing of its body is held yet but what is on its way.
+    pub async fn ask(&self, feed: Feed, request: &PageRequest) -> Result<Answer, Error> {
         let url = self.0.endpoint.url(request::path(feed));
         self.send(self.0.http.post(url).header(CONTENT_TYPE, "application/json").body(request.body())).await
     }
@@ -117,31 +122,44 @@ impl Client {
     /// Asks what the token may read.
     pub async fn introspect(&self) -> Result<Introspection, Error> {
         let url: Url = self.0.endpoint.url(request::INTROSPECT);
-        Introspection::read(&self.send(self.0.http.get(url).timeout(INTROSPECTION_TIMEOUT)).await?.body)
+        let answer = self.send(self.0.http.get(url).timeout(INTROSPECTION_TIMEOUT)).await?;
+        Introspection::read(&answer.read().await?.body)
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Response, Error> {
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Answer, Error> {
         let request = request.header(AUTHORIZATION, self.0.authorization.clone());
         let answer = request.send().await.map_err(|error| failure::of_request(&error))?;
         if answer.status() != StatusCode::OK {
             return Err(failure::of_status(answer.status(), answer.headers()));
         }
-        let date = retry_after::date(answer.headers(), &DATE);
-        Ok(Response { body: self.body(answer).await?, date })
+        Ok(Answer { answer, max_body: self.0.max_body })
     }
+}
 
-    async fn body(&self, mut answer: reqwest::Response) -> Result<Bytes, Error> {
-        let limit = self.0.max_body;
+/// An answer of which only the header was read.
+#[derive(Debug)]
+pub struct Answer {
+    answer: reqwest::Response,
+    max_body: usize,
+}
+
+impl Answer {
+    /// Reads its body, within the time of the whole request.
+    ///
+    /// Cancel-safe: dropping the future ends the request.
+    pub async fn read(mut self) -> Result<Response, Error> {
+        let date = retry_after::date(self.answer.headers(), &DATE);
+        let limit = self.max_body;
         // The stated length saves copying the body with each doubling. It is a hint: the bound is on what comes.
-        let stated = answer.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
+        let stated = self.answer.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
         let mut body = BytesMut::with_capacity(stated.min(limit));
-        while let Some(piece) = answer.chunk().await.map_err(|error| failure::of_body(&error))? {
+        while let Some(piece) = self.answer.chunk().await.map_err(|error| failure::of_body(&error))? {
             if piece.len() > limit - body.len() {
                 return Err(Error::TooLarge { limit });
             }
             body.extend_from_slice(&piece);
         }
-        Ok(body.freeze())
+        Ok(Response { body: body.freeze(), date })
     }
 }
 

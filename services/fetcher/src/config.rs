@@ -46,7 +46,7 @@ pub struct Config {
     /// Addresses other than 1Password's, word for word, that sources added while fetchers run may name as `events_api_url`: a token goes
     /// nowhere else.
     pub events_api_urls: Vec<String>,
-    /// Turns at once in this process. Each holds at most one page.
+    /// Pages held at once in this process; four times as many turns may wait for answers.
     pub concurrency: NonZeroUsize,
     /// Requests a minute that 1Password allows an account, over all fetchers and kinds of work.
     pub requests_per_minute: NonZeroU32,

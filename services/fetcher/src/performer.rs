@@ -17,6 +17,7 @@ use latchkey_core::{
 };
 use latchkey_events_api as events_api;
 use latchkey_runtime::clock;
+use tokio::sync::SemaphorePermit;
 use tracing::{Instrument, Span, info_span};
 
 pub(crate) use self::wire::last_page_of;
@@ -24,6 +25,7 @@ use crate::{
     access::Pass,
     budget::Budgets,
     history,
+    lanes::Lanes,
     memory::{Memory, Remembered},
     metrics::Metrics,
     source::Source,
@@ -46,9 +48,12 @@ pub(crate) struct Performer<'a> {
     pass: Arc<Pass>,
     pub(crate) bus: &'a Bus,
     budgets: &'a Budgets,
+    lanes: &'a Lanes,
     pub(crate) metrics: &'a Metrics,
     pub(crate) memory: Memory,
     held: Option<Held>,
+    /// For the page that is held.
+    room: Option<SemaphorePermit<'a>>,
 }
 
 impl<'a> Performer<'a> {
@@ -57,10 +62,12 @@ impl<'a> Performer<'a> {
         source: &'a Source,
         bus: &'a Bus,
         budgets: &'a Budgets,
+        lanes: &'a Lanes,
         metrics: &'a Metrics,
         memory: Memory,
     ) -> Self {
-        Self { chain, source, pass: source.access.pass(), bus, budgets, metrics, memory, held: None }
+        let pass = source.access.pass();
+        Self { chain, source, pass, bus, budgets, lanes, metrics, memory, held: None, room: None }
     }
 
     /// Runs the turn to its end. When it is to `stop`, a fetch under way is dropped and the turn ends at the page before it.
@@ -184,9 +191,16 @@ impl<'a> Performer<'a> {
         self.ask_once(request).await
     }
 
-    async fn ask_once(&self, request: &events_api::PageRequest) -> Result<events_api::Response, events_api::Error> {
+    async fn ask_once(&mut self, request: &events_api::PageRequest) -> Result<events_api::Response, events_api::Error> {
         let (started, asked_at) = (Instant::now(), clock::now());
-        let answer = self.pass.client.page(self.chain.feed, request).await;
+        self.room = None;
+        let answer = match self.pass.client.ask(self.chain.feed, request).await {
+            Ok(answer) => {
+                self.room = Some(self.lanes.page().await);
+                answer.read().await
+            }
+            Err(error) => Err(error),
+        };
         self.metrics.page_fetched(started.elapsed().as_secs_f64());
         if let Err(events_api::Error::RateLimited { retry_after }) = &answer {
             self.budgets.refused(&self.pass.account, *retry_after).await;
