@@ -9,11 +9,20 @@ use latchkey_core::{
     instant, page,
 };
 
-/// What a chain remembers that goes on from page to page.
-pub(crate) async fn usual(bus: &Bus, newest: u64) -> Result<Window, Error> {
+/// Pages of a chain after which one carries the newest uuids, for those who rebuild the window.
+pub(crate) const RECENT_EVERY: u32 = 64;
+
+/// Pages walked back for the usual window, where none carries them: those of other versions do not.
+const MAX_WALK: u32 = 256;
+
+/// Pages walked back for a wide one: more than a page every minute for the whole overlap.
+const MAX_WIDE_WALK: u32 = 4_096;
+
+/// What a chain remembers that goes on from page to page, and how many pages back it was carried by one.
+pub(crate) async fn usual(bus: &Bus, newest: u64) -> Result<(Window, u32), Error> {
     let mut window = Window::default();
-    let mut sequence = newest;
-    while sequence > 0 {
+    let (mut sequence, mut pages) = (newest, 0);
+    while sequence > 0 && pages < MAX_WALK {
         let Some(stored) = bus.page_at(sequence).await? else { break };
         if let Some(chain_sequence) = passed(&stored.message) {
             sequence = chain_sequence;
@@ -22,9 +31,14 @@ pub(crate) async fn usual(bus: &Bus, newest: u64) -> Result<Window, Error> {
         if !window.recall(uuids(&stored.message)) {
             break;
         }
+        if !stored.message.recent.is_empty() {
+            window.recall_recent(&stored.message.recent);
+            break;
+        }
+        pages += 1;
         sequence = stored.message.previous_sequence;
     }
-    Ok(window)
+    Ok((window, pages))
 }
 
 /// What a chain must remember to be read again from `from` on, and from when on it does: later than `from` if the pages in between are
@@ -38,7 +52,7 @@ pub(crate) async fn wide(
     let mut window = Window::new(Breadth::Wide);
     // No event that is left out happened later.
     let mut bound = newest_event;
-    let mut sequence = newest;
+    let (mut sequence, mut pages) = (newest, 0);
     while bound.is_none_or(|bound| bound >= from) {
         // Retention may have removed the rest.
         let Some(page) = bus.page_at(sequence).await? else { break };
@@ -48,9 +62,10 @@ pub(crate) async fn wide(
             continue;
         }
         bound = Some(newest_event_up_to(&page));
-        if !window.recall(uuids(&page)) {
+        if pages == MAX_WIDE_WALK || !window.recall(uuids(&page)) {
             break;
         }
+        pages += 1;
         if page.previous_sequence == 0 && is_first(&page) {
             bound = None;
             break;

@@ -76,6 +76,8 @@ impl Place {
 pub(crate) struct Remembered {
     pub(crate) sequence: u64,
     pub(crate) window: Window,
+    /// Pages since one carried the newest uuids.
+    pub(crate) since_carried: u32,
     /// For a wide window: from which event time on it is to recognise what comes again.
     pub(crate) from: Option<Timestamp>,
 }
@@ -178,13 +180,13 @@ mod tests {
     fn memory(uuids: usize) -> Memory {
         let mut window = Window::default();
         window.remember((0..uuids).map(|n| Fingerprint::of(&n.to_string())).collect());
-        Memory { window: Some(Remembered { sequence: 1, window, from: None }), ..Memory::default() }
+        Memory { window: Some(Remembered { sequence: 1, window, ..Remembered::default() }), ..Memory::default() }
     }
 
     #[test]
     fn a_window_serves_the_recovery_it_was_made_for() {
         let second = |second| Timestamp::from_second(second).ok();
-        let remembered = |from| Remembered { sequence: 7, window: Window::default(), from };
+        let remembered = |from| Remembered { sequence: 7, from, ..Remembered::default() };
         for (from, sequence, wanted, serves) in [
             (None, 7, None, true),
             (None, 8, None, false),
