@@ -193,7 +193,7 @@ impl<'a> Scene<'a> {
         loop {
             sleep(COMPARE_EVERY).await;
             let comparison = compare::compare(&self.bus, &self.admin, (1..=ACCOUNTS).map(name), until).await?;
-            if comparison.lost == 0 || comparison.doubled > 0 || began.elapsed() > REPAIR_WITHIN {
+            if comparison.lost == 0 || began.elapsed() > REPAIR_WITHIN {
                 self.admin.requests(&mut self.struck).await?;
                 return Ok((comparison, began.elapsed()));
             }

@@ -1,7 +1,7 @@
 //! Ten thousand sources on one fetcher: what polling costs, how late polls are, and how soon a change comes into effect.
 //!
-//! A real fetcher polls a simulator that is a process of its own, over HTTPS, with a real nats-server beside it. Sources come from the
-//! bucket SOURCES, and each feed has a small past. One stretch is measured in which nothing happens, which is what most sources do in most minutes; then one source
+//! A real fetcher polls a simulator that is a process of its own, over HTTPS, with a real nats-server beside it; every answer comes as late
+//! as from far away. Sources come from the bucket SOURCES, and each feed has a small past. One stretch is measured in which nothing happens, which is what most sources do in most minutes; then one source
 //! becomes loud and one slow, and the rest is measured again. At the end one source is added, changed, paused, resumed and removed.
 
 mod figures;
@@ -21,7 +21,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use futures::{StreamExt, TryStreamExt};
 use latchkey_bus::{
-    Bus, Publication, SourceValue,
+    BucketValue, Bus, Publication,
     server::{Binary, Server, ServerOptions},
 };
 use latchkey_contracts::{
@@ -106,6 +106,7 @@ impl Scene {
         let stand_in =
             StandIn::start(programs, &["--profile", "empty", "--accounts", &accounts], directory.path()).await?;
         made_up::give_past(&stand_in.plain_url, sources).await?;
+        trouble::go_far(&stand_in.plain_url).await?;
         let monitoring = free_port()?;
         let options = ServerOptions {
             monitoring_port: Some(monitoring),
@@ -203,10 +204,10 @@ async fn write(bus: &Bus, stand_in: &StandIn, account: usize, settings: Option<V
         value["token_file"] = stand_in.token_file(account).to_string_lossy().into();
         value["events_api_url"] = stand_in.url.as_str().into();
         value["ca_file"] = PathBuf::from(&stand_in.ca_file).to_string_lossy().into();
-        SourceValue::new(value.to_string())
+        BucketValue::new(value.to_string())
     });
     let expected = bus.source(&source).await?.map_or(0, |stored| stored.sequence);
-    let written = bus.publish_source(&source, &value.unwrap_or(SourceValue::removed()), expected).await?;
+    let written = bus.publish_source(&source, &value.unwrap_or(BucketValue::removed()), expected).await?;
     ensure!(matches!(written, Publication::Stored { .. }), "the source {source} could not be written: {written:?}");
     Ok(())
 }

@@ -11,26 +11,31 @@ use std::{collections::VecDeque, hash::BuildHasher};
 
 use foldhash::quality::FixedState;
 use hashbrown::HashSet;
+use jiff::SignedDuration;
 
 use crate::page::ItemView;
 
-/// Events remembered per chain. Twenty full pages; about 1 MB at most.
+/// Events remembered per chain: those of twenty full pages.
 pub const MAX_UUIDS: usize = 20_000;
-
-/// Pages remembered per chain: bounds the walk back over a chain of small pages.
-pub const MAX_PAGES: usize = 256;
 
 /// Events remembered of a chain that is read again, when the reading begins: some 8 MB.
 pub const MAX_UUIDS_RECALLED: usize = 200_000;
 
-/// Pages walked back for it: more than a page every minute for the whole overlap.
-pub const MAX_PAGES_RECALLED: usize = 4_096;
+/// Of the newest uuids, so many travel with a page now and then, so that a new owner of a chain of small pages need not walk back through
+/// thousands of them: 32 KB.
+pub const MAX_RECENT: usize = 2_048;
+
+/// A new owner walks back over so much time at least, unless a page on the way carries all that there was.
+pub const WALKED_BACK: SignedDuration = SignedDuration::from_mins(4);
 
 /// A uuid as 128 bits that tell it from all others: 1Password draws uuids at random, and no two of a billion billion share these.
 ///
 /// The texts themselves would be most of a fetcher's memory, and thousands come and go with each page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint(u128);
+
+/// Bytes of a fingerprint on the wire.
+const LENGTH: usize = size_of::<u128>();
 
 /// The uuids of one page's items, without repetitions.
 pub type Uuids = Vec<Fingerprint>;
@@ -49,8 +54,11 @@ pub struct Marked {
 /// The newest uuids of a chain.
 #[derive(Clone, Debug, Default)]
 pub struct Window {
-    pages: VecDeque<Uuids>,
+    /// The oldest first.
+    order: VecDeque<Fingerprint>,
     known: HashSet<Fingerprint, foldhash::fast::RandomState>,
+    /// How many of them the newest page has brought.
+    newest: usize,
     breadth: Breadth,
 }
 
@@ -65,19 +73,19 @@ pub enum Breadth {
 }
 
 impl Breadth {
-    /// Uuids and pages that a walk back may gather.
-    const fn recalled(self) -> (usize, usize) {
+    /// Uuids that a walk back may gather.
+    const fn recalled(self) -> usize {
         match self {
-            Self::Usual => (MAX_UUIDS, MAX_PAGES),
-            Self::Wide => (MAX_UUIDS_RECALLED, MAX_PAGES_RECALLED),
+            Self::Usual => MAX_UUIDS,
+            Self::Wide => MAX_UUIDS_RECALLED,
         }
     }
 
-    /// Uuids and pages that are kept.
-    const fn kept(self) -> (usize, usize) {
+    /// Uuids that are kept.
+    const fn kept(self) -> usize {
         match self {
-            Self::Usual => (MAX_UUIDS, MAX_PAGES),
-            Self::Wide => (2 * MAX_UUIDS_RECALLED, 2 * MAX_PAGES_RECALLED),
+            Self::Usual => MAX_UUIDS,
+            Self::Wide => 2 * MAX_UUIDS_RECALLED,
         }
     }
 }
@@ -103,6 +111,7 @@ impl Window {
         self.breadth = Breadth::Usual;
         self.forget_the_oldest();
         self.known.shrink_to_fit();
+        self.order.shrink_to_fit();
     }
 
     /// Marks the items that the window knows or that stand earlier in the same page.
@@ -128,21 +137,37 @@ impl Window {
 
     /// Remembers a stored page as the chain's newest.
     pub fn remember(&mut self, fresh: Uuids) {
+        self.newest = fresh.len();
         self.known.extend(fresh.iter().copied());
-        self.pages.push_back(fresh);
+        self.order.extend(fresh);
         self.forget_the_oldest();
     }
 
     /// Remembers a stored page as older than all the window holds. Returns whether there was room for it.
     pub fn recall(&mut self, older: Uuids) -> bool {
-        let (max_uuids, max_pages) = self.breadth.recalled();
         let unknown: Uuids = older.into_iter().filter(|uuid| !self.known.contains(uuid)).collect();
-        if self.pages.len() == max_pages || self.known.len() + unknown.len() > max_uuids {
+        if self.known.len() + unknown.len() > self.breadth.recalled() {
             return false;
         }
         self.known.extend(unknown.iter().copied());
-        self.pages.push_front(unknown);
+        for uuid in unknown.into_iter().rev() {
+            self.order.push_front(uuid);
+        }
         true
+    }
+
+    /// The newest uuids, [`MAX_RECENT`] at most, as a page carries them: those that were stored before it.
+    #[must_use]
+    pub fn recent(&self) -> Vec<u8> {
+        let skipped = self.order.len().saturating_sub(MAX_RECENT);
+        self.order.iter().skip(skipped).flat_map(|uuid| uuid.0.to_be_bytes()).collect()
+    }
+
+    /// Remembers what a page carries as older than all the window holds. Returns whether that may be all there was.
+    pub fn recall_recent(&mut self, recent: &[u8]) -> bool {
+        let (uuids, _) = recent.as_chunks::<LENGTH>();
+        self.recall(uuids.iter().map(|uuid| Fingerprint(u128::from_be_bytes(*uuid))).collect());
+        uuids.len() < MAX_RECENT
     }
 
     /// How many uuids it holds.
@@ -157,19 +182,12 @@ impl Window {
         self.known.is_empty()
     }
 
+    /// The newest page always stays, however large.
     fn forget_the_oldest(&mut self) {
-        while self.is_over_full() {
-            let oldest = self.pages.pop_front().unwrap_or_default();
-            for uuid in oldest {
-                self.known.remove(&uuid);
-            }
+        let too_many = self.order.len().saturating_sub(self.breadth.kept().max(self.newest));
+        for uuid in self.order.drain(..too_many) {
+            self.known.remove(&uuid);
         }
-    }
-
-    fn is_over_full(&self) -> bool {
-        let (max_uuids, max_pages) = self.breadth.kept();
-        // The newest page always stays, however large.
-        self.pages.len() > 1 && (self.known.len() > max_uuids || self.pages.len() > max_pages)
     }
 }
 
@@ -212,11 +230,29 @@ mod tests {
     #[test]
     fn the_oldest_pages_are_forgotten() {
         let mut window = Window::default();
-        for page in 0..=MAX_PAGES {
+        for page in 0..=MAX_UUIDS {
             window.remember(uuids(&[&page.to_string()]));
         }
-        assert_eq!(window.len(), MAX_PAGES);
+        assert_eq!(window.len(), MAX_UUIDS);
         assert_eq!(window.mark(&items(&["0", "1"])).duplicates, [1]);
+    }
+
+    #[test]
+    fn the_newest_uuids_travel_with_a_page() {
+        let mut lived = Window::default();
+        for page in 0..=MAX_RECENT {
+            lived.remember(uuids(&[&page.to_string()]));
+        }
+        let recent = lived.recent();
+        assert_eq!(recent.len(), MAX_RECENT * LENGTH);
+        let mut rebuilt = Window::default();
+        assert!(rebuilt.recall(uuids(&["newest"])));
+        rebuilt.recall_recent(&recent);
+        assert_eq!(rebuilt.mark(&items(&["newest", "0", "1", &MAX_RECENT.to_string()])).duplicates, [0, 2, 3]);
+        // What is no list of them adds nothing.
+        let before = rebuilt.len();
+        rebuilt.recall_recent(b"short");
+        assert_eq!(rebuilt.len(), before);
     }
 
     #[test]

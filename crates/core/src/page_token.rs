@@ -19,8 +19,8 @@ use crate::{
     page::{Error, PageView},
 };
 
-/// How far before the newest event a feed is read again. One that stores a page each second has fewer than
-/// [`crate::duplicates::MAX_PAGES`] in it.
+/// How far before the newest event a feed is read again. A new owner of a chain recalls what was stored within
+/// [`crate::duplicates::WALKED_BACK`].
 pub const OVERLAP: SignedDuration = SignedDuration::from_mins(3);
 
 /// After this long nothing comes to light any more beside an event, and there is no overlap.

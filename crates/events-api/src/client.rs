@@ -14,7 +14,10 @@ use std::{fmt, sync::Arc, time::Duration};
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use latchkey_contracts::Feed;
-use latchkey_core::feed::{Definition, Method};
+use latchkey_core::{
+    feed::{Definition, Method},
+    page_token::Place,
+};
 use reqwest::{
     StatusCode, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue},
@@ -59,12 +62,6 @@ struct Inner {
     endpoint: Endpoint,
     authorization: HeaderValue,
     max_body: usize,
-}
-
-/// An answer with status 200.
-struct Answer {
-    body: Bytes,
-    date: Option<Timestamp>,
 }
 
 /// For introspection, which nothing waits for that could not do without.
@@ -118,6 +115,11 @@ impl Client {
     ///
     /// Cancel-safe: dropping the future ends the request.
     pub async fn page(&self, feed: Feed, request: &PageRequest) -> Result<Response, Error> {
+        self.ask(feed, request).await?.read().await
+    }
+
+    /// The same, up to the answer's header: nothing of its body is held yet but what is on its way.
+    pub async fn ask(&self, feed: Feed, request: &PageRequest) -> Result<Answer, Error> {
         let definition = Definition::of(feed);
         let mut url = self.0.endpoint.url(&definition.path);
         let place = match &definition.query {
@@ -132,32 +134,63 @@ impl Client {
             Method::Get => self.0.http.get(url),
             Method::Post => self.0.http.post(url).header(CONTENT_TYPE, "application/json").body(request.body()),
         };
-        let Answer { body, date } = self.send(asked).await?;
-        Ok(Response { body, date, feed, place })
+        Ok(Answer { head: self.send(asked).await?, feed, place })
     }
 
     /// Asks what the token may read.
     pub async fn introspect(&self) -> Result<Introspection, Error> {
         let url: Url = self.0.endpoint.url(request::INTROSPECT);
-        Introspection::read(&self.send(self.0.http.get(url).timeout(INTROSPECTION_TIMEOUT)).await?.body)
+        let head = self.send(self.0.http.get(url).timeout(INTROSPECTION_TIMEOUT)).await?;
+        Introspection::read(&head.body().await?)
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Answer, Error> {
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Head, Error> {
         let request = request.header(AUTHORIZATION, self.0.authorization.clone());
         let answer = request.send().await.map_err(|error| failure::of_request(&error))?;
         if answer.status() != StatusCode::OK {
             return Err(failure::of_status(answer.status(), answer.headers()));
         }
-        let date = retry_after::date(answer.headers(), &DATE);
-        Ok(Answer { body: self.body(answer).await?, date })
+        Ok(Head { answer, max_body: self.0.max_body })
+    }
+}
+
+/// An answer of which only the header was read.
+#[derive(Debug)]
+pub struct Answer {
+    head: Head,
+    feed: Feed,
+    place: Option<Place>,
+}
+
+impl Answer {
+    /// Reads its body, within the time of the whole request.
+    ///
+    /// Cancel-safe: dropping the future ends the request.
+    pub async fn read(self) -> Result<Response, Error> {
+        let Self { head, feed, place } = self;
+        let date = head.date();
+        Ok(Response { body: head.body().await?, date, feed, place })
+    }
+}
+
+/// An answer with status 200, its body yet to come.
+#[derive(Debug)]
+struct Head {
+    answer: reqwest::Response,
+    max_body: usize,
+}
+
+impl Head {
+    fn date(&self) -> Option<Timestamp> {
+        retry_after::date(self.answer.headers(), &DATE)
     }
 
-    async fn body(&self, mut answer: reqwest::Response) -> Result<Bytes, Error> {
-        let limit = self.0.max_body;
+    async fn body(mut self) -> Result<Bytes, Error> {
+        let limit = self.max_body;
         // The stated length saves copying the body with each doubling. It is a hint: the bound is on what comes.
-        let stated = answer.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
+        let stated = self.answer.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
         let mut body = BytesMut::with_capacity(stated.min(limit));
-        while let Some(piece) = answer.chunk().await.map_err(|error| failure::of_body(&error))? {
+        while let Some(piece) = self.answer.chunk().await.map_err(|error| failure::of_body(&error))? {
             if piece.len() > limit - body.len() {
                 return Err(Error::TooLarge { limit });
             }

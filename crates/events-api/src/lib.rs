@@ -17,7 +17,7 @@ mod retry_after;
 mod tls;
 pub mod token;
 
-pub use client::{Client, ClientOptions};
+pub use client::{Answer, Client, ClientOptions};
 pub use endpoint::Endpoint;
 pub use error::Error;
 pub use introspection::Introspection;

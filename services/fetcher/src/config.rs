@@ -49,7 +49,7 @@ pub struct Config {
     pub events_api_urls: Vec<String>,
     /// The secret keys that sealed tokens are opened with, one on each line (`latchkey source token-key`).
     pub token_key_file: Option<PathBuf>,
-    /// Turns at once in this process. Each holds at most one page.
+    /// Pages held at once in this process; four times as many turns may wait for answers.
     pub concurrency: NonZeroUsize,
     /// Requests a minute that 1Password allows an account, over all fetchers and kinds of work.
     pub requests_per_minute: NonZeroU32,

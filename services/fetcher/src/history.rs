@@ -5,26 +5,50 @@ use latchkey_bus::{Bus, Error};
 use latchkey_contracts::page::{RawPage, raw_page};
 use latchkey_core::{
     body,
-    duplicates::{Breadth, Uuids, Window},
+    duplicates::{Breadth, Uuids, WALKED_BACK, Window},
     instant, page,
 };
 
-/// What a chain remembers that goes on from page to page.
-pub(crate) async fn usual(bus: &Bus, newest: u64) -> Result<Window, Error> {
-    let mut window = Window::default();
-    let mut sequence = newest;
-    while sequence > 0 {
+/// Pages of a chain after which one carries the newest uuids, for those who rebuild the window.
+pub(crate) const RECENT_EVERY: u32 = 64;
+
+/// Pages walked back for the usual window, where none carries them: those of other versions do not.
+const MAX_WALK: u32 = 256;
+
+/// Pages walked back for a wide one: more than a page every minute for the whole overlap.
+const MAX_WIDE_WALK: u32 = 4_096;
+
+/// What a chain remembers that goes on from page to page, and how many pages back it was carried by one.
+pub(crate) async fn usual(bus: &Bus, newest: u64) -> Result<(Window, u32), Error> {
+    let (mut window, mut carried, mut far_enough) = (Window::default(), None, Timestamp::MIN);
+    let (mut sequence, mut pages) = (newest, 0);
+    while sequence > 0 && pages < MAX_WALK {
         let Some(stored) = bus.page_at(sequence).await? else { break };
-        if let Some(chain_sequence) = passed(&stored.message) {
+        let page = stored.message;
+        if let Some(chain_sequence) = passed(&page) {
             sequence = chain_sequence;
             continue;
         }
-        if !window.recall(uuids(&stored.message)) {
+        let fetched_at = instant::from_unix_nano(page.fetched_at_unix_nano);
+        if pages == 0 {
+            far_enough = fetched_at.saturating_sub(WALKED_BACK).unwrap_or(Timestamp::MIN);
+        }
+        if !window.recall(uuids(&page)) {
             break;
         }
-        sequence = stored.message.previous_sequence;
+        if !page.recent.is_empty() {
+            carried = carried.or(Some(pages));
+            if window.recall_recent(&page.recent) {
+                break;
+            }
+        }
+        if carried.is_some() && fetched_at < far_enough {
+            break;
+        }
+        pages += 1;
+        sequence = page.previous_sequence;
     }
-    Ok(window)
+    Ok((window, carried.unwrap_or(pages)))
 }
 
 /// What a chain must remember to be read again from `from` on, and from when on it does: later than `from` if the pages in between are
@@ -38,7 +62,7 @@ pub(crate) async fn wide(
     let mut window = Window::new(Breadth::Wide);
     // No event that is left out happened later.
     let mut bound = newest_event;
-    let mut sequence = newest;
+    let (mut sequence, mut pages) = (newest, 0);
     while bound.is_none_or(|bound| bound >= from) {
         // Retention may have removed the rest.
         let Some(page) = bus.page_at(sequence).await? else { break };
@@ -48,9 +72,10 @@ pub(crate) async fn wide(
             continue;
         }
         bound = Some(newest_event_up_to(&page));
-        if !window.recall(uuids(&page)) {
+        if pages == MAX_WIDE_WALK || !window.recall(uuids(&page)) {
             break;
         }
+        pages += 1;
         if page.previous_sequence == 0 && is_first(&page) {
             bound = None;
             break;

@@ -1,7 +1,10 @@
 //! Who may begin a turn at this moment, beyond there being a free permit.
 //!
+//! A turn that waits for an answer holds next to nothing, and of ten thousand sources a hundred and more always wait. A turn that has its
+//! answer holds a page. So more turns are under way than pages may be held, and a turn asks for room before it reads an answer's body.
+//!
 //! Two things would let some chains delay all others: sources that answer slowly and hold their permits for long, and a process that
-//! finds thousands of chains due at once when it starts. The first may together take only a part of the permits. Of the second, some
+//! finds thousands of chains due at once when it starts. The first may together take only a part of the room for pages. Of the second, some
 //! begin at once and the rest go to their places in the interval, which they would come to in any case.
 
 use std::{
@@ -10,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 /// A turn that took longer makes its chain a slow one until it is quicker.
 pub(crate) const SLOW: Duration = Duration::from_secs(5);
@@ -19,17 +22,39 @@ pub(crate) const SLOW: Duration = Duration::from_secs(5);
 const STARTS: usize = 128;
 const WINDOW: Duration = Duration::from_secs(5);
 
+const NEVER_CLOSED: &str = "the semaphore is never closed";
+
+/// Turns under way for each page that may be held.
+const TURNS: usize = 4;
+
 /// Bounds on who works at once.
 pub(crate) struct Lanes {
+    turns: Arc<Semaphore>,
+    pages: Semaphore,
     slow: Arc<Semaphore>,
     starts: Mutex<(Instant, usize)>,
 }
 
 impl Lanes {
-    /// For a process with so many permits: slow chains get three quarters of them.
-    pub(crate) fn new(permits: NonZeroUsize) -> Self {
-        let slow = (permits.get() - permits.get() / 4).max(1);
-        Self { slow: Arc::new(Semaphore::new(slow)), starts: Mutex::new((Instant::now(), 0)) }
+    /// For a process that may hold so many pages: slow chains get three quarters of the room.
+    pub(crate) fn new(pages: NonZeroUsize) -> Self {
+        let pages = pages.get();
+        Self {
+            turns: Arc::new(Semaphore::new(pages.saturating_mul(TURNS).min(Semaphore::MAX_PERMITS))),
+            pages: Semaphore::new(pages.min(Semaphore::MAX_PERMITS)),
+            slow: Arc::new(Semaphore::new((pages - pages / 4).clamp(1, Semaphore::MAX_PERMITS))),
+            starts: Mutex::new((Instant::now(), 0)),
+        }
+    }
+
+    /// Room for one more turn, as soon as there is any.
+    pub(crate) async fn turn(&self) -> OwnedSemaphorePermit {
+        Arc::clone(&self.turns).acquire_owned().await.expect(NEVER_CLOSED)
+    }
+
+    /// Room for a page, as soon as there is any.
+    pub(crate) async fn page(&self) -> SemaphorePermit<'_> {
+        self.pages.acquire().await.expect(NEVER_CLOSED)
     }
 
     /// Room for a slow chain, if there is any.
@@ -59,6 +84,12 @@ mod tests {
             let taken: Vec<_> = std::iter::from_fn(|| lanes.slow()).collect();
             assert_eq!(taken.len(), expect, "{permits}");
         }
+    }
+
+    #[test]
+    fn more_turns_are_under_way_than_pages_are_held() {
+        let lanes = Lanes::new(NonZeroUsize::new(64).unwrap());
+        assert_eq!((lanes.turns.available_permits(), lanes.pages.available_permits()), (256, 64));
     }
 
     #[test]

@@ -16,8 +16,8 @@ use latchkey_core::{
     polling::{History, Position},
 };
 
-/// Uuids in all windows of the process together: about 100 MB.
-const MAX_UUIDS: usize = 2_000_000;
+/// Uuids in all windows of the process together: some 70 MB.
+const MAX_UUIDS: usize = 1_500_000;
 
 /// How long a chain's place is gone on from until the streams are read again all the same: what an audit has added to the chain shows in
 /// its checkpoint by then. Far below the days that pages are kept.
@@ -76,6 +76,8 @@ impl Place {
 pub(crate) struct Remembered {
     pub(crate) sequence: u64,
     pub(crate) window: Window,
+    /// Pages since one carried the newest uuids.
+    pub(crate) since_carried: u32,
     /// For a wide window: from which event time on it is to recognise what comes again.
     pub(crate) from: Option<Timestamp>,
 }
@@ -97,7 +99,8 @@ impl Remembered {
 
 #[derive(Default)]
 struct Shelf {
-    chains: HashMap<Chain, (u64, Memory)>,
+    /// Behind pointers: a table that grows has as much room again for what it does not hold.
+    chains: HashMap<Chain, (u64, Box<Memory>)>,
     /// Chains with a window that remembers something, the least recently used first.
     with_window: BTreeMap<u64, Chain>,
     uuids: usize,
@@ -134,7 +137,7 @@ impl Memories {
         if memory.window.is_some() {
             shelf.with_window.insert(used_at, chain.clone());
         }
-        shelf.chains.insert(chain, (used_at, memory));
+        shelf.chains.insert(chain, (used_at, Box::new(memory)));
         while shelf.uuids > MAX_UUIDS && shelf.forget_oldest_window() {}
     }
 }
@@ -144,7 +147,7 @@ impl Shelf {
         let Some((used_at, memory)) = self.chains.remove(chain) else { return Memory::default() };
         self.with_window.remove(&used_at);
         self.uuids -= memory.size();
-        memory
+        *memory
     }
 
     fn forget_oldest_window(&mut self) -> bool {
@@ -177,13 +180,13 @@ mod tests {
     fn memory(uuids: usize) -> Memory {
         let mut window = Window::default();
         window.remember((0..uuids).map(|n| Fingerprint::of(&n.to_string())).collect());
-        Memory { window: Some(Remembered { sequence: 1, window, from: None }), ..Memory::default() }
+        Memory { window: Some(Remembered { sequence: 1, window, ..Remembered::default() }), ..Memory::default() }
     }
 
     #[test]
     fn a_window_serves_the_recovery_it_was_made_for() {
         let second = |second| Timestamp::from_second(second).ok();
-        let remembered = |from| Remembered { sequence: 7, window: Window::default(), from };
+        let remembered = |from| Remembered { sequence: 7, from, ..Remembered::default() };
         for (from, sequence, wanted, serves) in [
             (None, 7, None, true),
             (None, 8, None, false),

@@ -4,6 +4,7 @@ mod wire;
 
 use std::{sync::Arc, time::Instant};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use latchkey_bus::{Bus, Publication};
 use latchkey_contracts::{Chain, page::RawPage};
@@ -19,6 +20,7 @@ use latchkey_core::{
 };
 use latchkey_events_api as events_api;
 use latchkey_runtime::clock;
+use tokio::sync::SemaphorePermit;
 use tracing::{Instrument, Span, info_span};
 
 pub(crate) use self::wire::last_page_of;
@@ -26,6 +28,7 @@ use crate::{
     access::Pass,
     budget::Budgets,
     history,
+    lanes::Lanes,
     memory::{Memory, Remembered},
     metrics::Metrics,
     source::Source,
@@ -48,9 +51,12 @@ pub(crate) struct Performer<'a> {
     pass: Arc<Pass>,
     pub(crate) bus: &'a Bus,
     budgets: &'a Budgets,
+    lanes: &'a Lanes,
     pub(crate) metrics: &'a Metrics,
     pub(crate) memory: Memory,
     held: Option<Held>,
+    /// For the page that is held.
+    room: Option<SemaphorePermit<'a>>,
 }
 
 impl<'a> Performer<'a> {
@@ -59,10 +65,12 @@ impl<'a> Performer<'a> {
         source: &'a Source,
         bus: &'a Bus,
         budgets: &'a Budgets,
+        lanes: &'a Lanes,
         metrics: &'a Metrics,
         memory: Memory,
     ) -> Self {
-        Self { chain, source, pass: source.access.pass(), bus, budgets, metrics, memory, held: None }
+        let pass = source.access.pass();
+        Self { chain, source, pass, bus, budgets, lanes, metrics, memory, held: None, room: None }
     }
 
     /// Runs the turn to its end. When it is to `stop`, a fetch under way is dropped and the turn ends at the page before it.
@@ -131,11 +139,13 @@ impl<'a> Performer<'a> {
                 newest_event_at: None,
             });
         }
-        let window = match self.window(turn).await {
-            Ok(window) => window,
+        let remembered = match self.window(turn).await {
+            Ok(remembered) => remembered,
             Err(error) => return self.bus_failed(&error),
         };
-        let marked = window.mark(&view.items);
+        let marked = remembered.window.mark(&view.items);
+        let carries = remembered.since_carried >= history::RECENT_EVERY;
+        let recent = if carries { remembered.window.recent().into() } else { Bytes::new() };
         let fetched_at = clock::now();
         let fetched = Fetched {
             page_id: page_id(self.chain, &wire::request(&ask), &body),
@@ -168,6 +178,7 @@ impl<'a> Performer<'a> {
                 turn.recovering_from().filter(|_| fetched.has_more),
             ),
             recoveries: turn.recoveries(),
+            recent,
         };
         self.held = Some(Held { page, fresh: marked.fresh, new_items: marked.new_items, span });
         Input::Fetched(fetched)
@@ -186,9 +197,16 @@ impl<'a> Performer<'a> {
         self.ask_once(request).await
     }
 
-    async fn ask_once(&self, request: &events_api::PageRequest) -> Result<events_api::Response, events_api::Error> {
+    async fn ask_once(&mut self, request: &events_api::PageRequest) -> Result<events_api::Response, events_api::Error> {
         let (started, asked_at) = (Instant::now(), clock::now());
-        let answer = self.pass.client.page(self.chain.feed, request).await;
+        self.room = None;
+        let answer = match self.pass.client.ask(self.chain.feed, request).await {
+            Ok(answer) => {
+                self.room = Some(self.lanes.page().await);
+                answer.read().await
+            }
+            Err(error) => Err(error),
+        };
         self.metrics.page_fetched(started.elapsed().as_secs_f64());
         if let Err(events_api::Error::RateLimited { retry_after }) = &answer {
             self.budgets.refused(&self.pass.account, *retry_after).await;
@@ -223,6 +241,7 @@ impl<'a> Performer<'a> {
             if let Some(remembered) = &mut self.memory.window {
                 remembered.window.remember(held.fresh);
                 remembered.sequence = sequence;
+                remembered.since_carried = if held.page.recent.is_empty() { remembered.since_carried + 1 } else { 0 };
             }
         }
     }
@@ -232,7 +251,7 @@ impl<'a> Performer<'a> {
         let sequence = turn.sequence();
         match history::wide(self.bus, sequence, turn.newest_event_at(), from).await {
             Ok((window, covered)) => {
-                self.memory.window = Some(Remembered { sequence, window, from: Some(from) });
+                self.memory.window = Some(wide(sequence, window, from));
                 self.metrics.began_again(self.chain);
                 tracing::warn!(
                     source = %self.chain.source, feed = %self.chain.feed, %from, %covered,
@@ -245,7 +264,7 @@ impl<'a> Performer<'a> {
     }
 
     /// The chain's window up to its newest page, rebuilt by walking the pages back if this process does not have it.
-    async fn window(&mut self, turn: &Turn) -> Result<&Window, latchkey_bus::Error> {
+    async fn window(&mut self, turn: &Turn) -> Result<&Remembered, latchkey_bus::Error> {
         let (sequence, from) = (turn.sequence(), turn.recovering_from());
         let mut kept = self.memory.window.take();
         if let Some(remembered) = kept.as_mut().filter(|remembered| remembered.sequence != sequence)
@@ -256,19 +275,27 @@ impl<'a> Performer<'a> {
         let kept = kept.filter(|remembered| remembered.serves(sequence, from));
         let mut remembered = match (kept, from) {
             (Some(remembered), _) => remembered,
-            (None, None) => Remembered { sequence, window: history::usual(self.bus, sequence).await?, from },
+            (None, None) => {
+                let (window, since_carried) = history::usual(self.bus, sequence).await?;
+                Remembered { sequence, window, since_carried, from }
+            }
             (None, Some(from)) => {
                 let (window, _) = history::wide(self.bus, sequence, turn.newest_event_at(), from).await?;
-                Remembered { sequence, window, from: Some(from) }
+                wide(sequence, window, from)
             }
         };
         remembered.narrow_after(from);
-        Ok(&self.memory.window.insert(remembered).window)
+        Ok(self.memory.window.insert(remembered))
     }
 
     fn bus_failed(&self, error: &latchkey_bus::Error) -> Input {
         bus_failed(self.chain, error)
     }
+}
+
+/// The window of a chain that is read again. Its next page carries the newest uuids.
+fn wide(sequence: u64, window: Window, from: Timestamp) -> Remembered {
+    Remembered { sequence, window, since_carried: history::RECENT_EVERY, from: Some(from) }
 }
 
 /// A turn that asks nobody: the chain keeps its place, and its checkpoint says why.

@@ -12,7 +12,7 @@ use latchkey_contracts::{
 };
 use latchkey_core::{audit::Schedule, budget::Limits};
 use latchkey_runtime::Shutdown;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use self::polls::Answer;
@@ -36,7 +36,6 @@ pub struct Fetcher(Arc<Inner>);
 
 struct Inner {
     roster: Roster,
-    permits: Arc<Semaphore>,
     lanes: Lanes,
     bus: Bus,
     budgets: Budgets,
@@ -56,7 +55,6 @@ impl Fetcher {
     ) -> Self {
         Self(Arc::new(Inner {
             roster,
-            permits: Arc::new(Semaphore::new(concurrency.get())),
             lanes: Lanes::new(concurrency),
             budgets: Budgets::new(bus.clone(), limits, metrics.clone()),
             audits: Audits::new(schedule),
@@ -92,7 +90,7 @@ impl Fetcher {
         loop {
             let permit = tokio::select! {
                 () = shutdown.soft().cancelled() => break,
-                permit = Arc::clone(&self.0.permits).acquire_owned() => permit.expect("the semaphore is never closed"),
+                permit = self.0.lanes.turn() => permit,
             };
             let task = tokio::select! {
                 () = shutdown.soft().cancelled() => break,

@@ -4,6 +4,7 @@
 //! looked through. If polling stored a page meanwhile, the stream refuses; then that page is looked through too. The chain's cursor stays
 //! what it was.
 
+use bytes::Bytes;
 use latchkey_bus::{Error, Publication};
 use latchkey_contracts::page::{RawPage, Repair as Request, raw_page};
 use latchkey_core::{
@@ -133,6 +134,7 @@ impl Repair<'_> {
             recovering_from_unix_nano: instant::optional_to_unix_nano(position.recovering_from),
             recoveries: history.recoveries,
             request: Some(request),
+            recent: Bytes::new(),
         })
     }
 }

@@ -90,7 +90,7 @@ impl Inner {
         let mut memory = self.memories.take(chain);
         let serves = memory.place.as_ref().and_then(|place| place.serves(handout, now));
         memory.place = memory.place.filter(|_| serves.is_some());
-        let performer = Performer::new(chain, source, &self.bus, &self.budgets, &self.metrics, memory);
+        let performer = Performer::new(chain, source, &self.bus, &self.budgets, &self.lanes, &self.metrics, memory);
         let (mut report, mut memory) = performer.run(rand::random(), stop).await;
         drop(crowded);
         if matches!(report.outcome, Some(Outcome::Quiet | Outcome::Active)) {

@@ -1,10 +1,11 @@
 //! What ends up in PAGES is what the simulator has, each event once.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use latchkey_contracts::{Feed, checkpoint::Checkpoint, checkpoint::outcome::Kind};
-use latchkey_runtime::shutdown::Reason;
-use latchkey_simulator::{AccountConfig, Fault, Profile, RetryAfter};
+use latchkey_runtime::{Metrics, shutdown::Reason};
+use latchkey_simulator::{AccountConfig, Fault, Plan, Profile, RetryAfter, Rule};
+use serde_json::json;
 
 use crate::support::{PATIENCE, World, company, kind};
 
@@ -50,6 +51,38 @@ async fn fetchers_that_die_or_work_side_by_side_lose_and_double_nothing() {
     for feed in Feed::USUAL {
         world.assert_complete(feed).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_owner_recognises_what_came_hundreds_of_pages_ago() {
+    let world = World::new(company()).await;
+    let small = json!({"feeds": ["item_usages"], "page_limit": 2, "start_time": "2026-01-28T00:00:00Z"});
+    let service = json!({"requests_per_minute": 100_000, "requests_per_hour": 100_000, "audit": {"enabled": false}});
+    let (running, shutdown) = world.run_as(&small, &service, &Metrics::new()).await;
+    let before = world.caught_up(Feed::ItemUsages).await.events_total;
+    shutdown.begin(Reason::Finished);
+    running.await.unwrap();
+    let pages = world.pages(Feed::ItemUsages).await;
+    let carrying = pages.iter().filter(|page| !page.recent.is_empty()).count();
+    assert!(
+        pages.len() > 400 && (pages.len() / 70..=pages.len() / 64).contains(&carrying),
+        "{carrying} of {}",
+        pages.len()
+    );
+
+    // Each event comes with one of the last 1,500.
+    let doubled = Rule::new(Fault::Doubled { share: 1.0, across: true });
+    world.simulator.set_plan(Plan::new([doubled])).unwrap();
+    let (running, shutdown) = world.run_as(&small, &service, &Metrics::new()).await;
+    world.simulator.append_sample("acme", "item_usages".parse().unwrap(), 30).unwrap();
+    world.checkpoint_where(Feed::ItemUsages, |checkpoint| checkpoint.events_total == before + 30).await;
+    shutdown.begin(Reason::Finished);
+    running.await.unwrap();
+    let uuids = world.unmarked(Feed::ItemUsages).await;
+    let distinct: BTreeSet<&String> = uuids.iter().collect();
+    assert_eq!(uuids.len(), distinct.len(), "events doubled");
+    let marked: usize = world.pages(Feed::ItemUsages).await.iter().map(|page| page.duplicates.len()).sum();
+    assert!(marked >= 30, "{marked} came again");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
