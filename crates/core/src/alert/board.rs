@@ -57,6 +57,8 @@ pub struct Board {
     /// Common causes, as of the last sweep.
     refusals: Stage,
     deaths: Stage,
+    /// The same by host, where there are several.
+    hosts: BTreeMap<String, Stage>,
 }
 
 /// How patient an alerter is.
@@ -209,6 +211,7 @@ impl Board {
             silences: HashMap::new(),
             refusals: Stage::None,
             deaths: Stage::None,
+            hosts: BTreeMap::new(),
         }
     }
 
@@ -317,11 +320,13 @@ impl Board {
         // Every chain that there was has been observed.
         self.recalled = HashMap::new();
         let mut tally = Tally::default();
+        let mut hosts: BTreeMap<&str, Tally> = BTreeMap::new();
         let mut sight = Sight::default();
         let mut judged = Vec::with_capacity(self.chains.len());
         for (chain, entry) in &self.chains {
             let judgement = self.judge_entry(entry, now);
             tally.add(&entry.window, &judgement.poll, self.watch(), now);
+            hosts.entry(&entry.window.host).or_default().add(&entry.window, &judgement.poll, self.watch(), now);
             sight.polls.push((chain.clone(), judgement.poll.as_str()));
             sight.note(&entry.window, &judgement.poll, now);
             judged.push((entry, judgement));
@@ -329,11 +334,12 @@ impl Board {
         let refusals = tally.refusals(self.is_raised(Kind::Outage));
         let deaths = tally.deaths(self.is_raised(Kind::PollingStopped));
         let mut found = vec![
-            Found::line(Kind::Outage, line::outage(&refusals)),
+            Found::line(Kind::Outage, line::outage(&refusals, None)),
             Found::line(Kind::PollingStopped, line::polling_stopped(&deaths)),
             Found::line(Kind::ClockSkew, line::clock_skew(sight.skew, now)),
         ];
         let stages = (refusals.stage, deaths.stage);
+        self.hosts = self.find_hosts(hosts, refusals.stage, &mut found);
         for feeds in judged.chunk_by(|(one, _), (other, _)| one.window.chain.source == other.window.chain.source) {
             self.find_source_with(stages, feeds, now, &mut found);
         }
