@@ -203,6 +203,7 @@ impl Board {
             {
                 !self.chains.contains_key(chain)
                     || (kind == Kind::SchemaDrift && watched_for >= self.timing.settles_after)
+                    || (kind == Kind::EventsMissed && watched_for >= self.timing.settles_after)
             }
             // Nobody is polled from there any more, or from nowhere else.
             About::Object(_) if kind == Kind::Outage => true,

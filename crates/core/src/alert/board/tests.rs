@@ -1,6 +1,9 @@
 use latchkey_contracts::{
     Object,
-    alert::alert::{Change, State},
+    alert::{
+        Alert,
+        alert::{Change, State},
+    },
     drift::{Change as Drifted, Drift, change},
     reread::{Found, Reread},
 };
@@ -8,7 +11,7 @@ use latchkey_contracts::{
 use super::*;
 use crate::{
     instant,
-    verdict::{Outcome, rejections::Batch},
+    verdict::{Outcome, lag::Look, rejections::Batch},
 };
 
 fn at(seconds: i64) -> Timestamp {
