@@ -82,5 +82,6 @@ fn window(chain: Chain, number: usize, now: Timestamp) -> ChainWindow {
         token_expires_at: Some(now + SignedDuration::from_hours(24 * 90)),
         clock_skew: Some(SignedDuration::from_millis(400)),
         position_at: Some(now),
+        host: "events.1password.com".into(),
     }
 }

@@ -129,6 +129,7 @@ impl<'a> Watched<'a> {
             token_expires_at: None,
             clock_skew: None,
             position_at: None,
+            host: String::new(),
         };
         Ok(Self { policy, habit: policy.habits().map(|_| Habit::default()), window, now: begin })
     }

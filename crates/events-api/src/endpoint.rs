@@ -114,6 +114,14 @@ impl Endpoint {
     }
 }
 
+impl Endpoint {
+    /// The host's name or address, without the rest of the URL; empty if it has none.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.base.host_str().unwrap_or_default()
+    }
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.base.as_str().trim_end_matches('/'))

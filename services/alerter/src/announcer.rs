@@ -8,9 +8,13 @@ use latchkey_bus::{Bus, Delivered, Error};
 use latchkey_contracts::{alert::Alert, topology::ALERTS};
 use latchkey_core::alert;
 use latchkey_runtime::Shutdown;
-use tracing::Instrument;
+use tracing::Span;
 
-use crate::{metrics::Metrics, notification::Notification};
+use crate::{
+    metrics::Metrics,
+    notification::Notification,
+    take::{self, Answer, Tell},
+};
 
 pub(crate) struct Announcer {
     bus: Bus,
@@ -25,36 +29,14 @@ impl Announcer {
 
     /// Announces until the soft shutdown.
     pub(crate) async fn run(self, shutdown: &Shutdown) -> Result<(), Error> {
-        let mut transitions = self.bus.alerts().await?;
-        loop {
-            let delivered = tokio::select! {
-                () = shutdown.soft().cancelled() => break,
-                delivered = transitions.next() => delivered?,
-            };
-            let span = tracing::info_span!("announce", sequence = delivered.sequence);
-            latchkey_bus::trace::set_parent(&span, delivered.context.clone());
-            tokio::select! {
-                () = shutdown.hard().cancelled() => return Ok(()),
-                () = self.handle(&delivered).instrument(span) => {}
-            }
-        }
-        transitions.close().await;
-        Ok(())
+        let transitions = self.bus.alerts().await?;
+        take::each(transitions, shutdown, &self).await
     }
 
-    async fn handle(&self, delivered: &Delivered<Alert>) {
-        let answered = if self.announce(delivered) { delivered.ack().await } else { delivered.term().await };
-        if let Err(error) = answered {
-            // Nobody hears the answer, so the transition comes again when its lease ends.
-            tracing::warn!(sequence = delivered.sequence, %error, "an announcement could not be answered for");
-        }
-    }
-
-    /// Whether it is a transition.
-    fn announce(&self, delivered: &Delivered<Alert>) -> bool {
+    fn announce(&self, delivered: &Delivered<Alert>) -> Answer {
         let sequence = delivered.sequence;
         if delivered.message.as_ref().is_ok_and(|alert| !alert::is_told(alert)) {
-            return true;
+            return Answer::Done;
         }
         let readable = delivered.message.as_ref().ok().and_then(|alert| Notification::new(sequence, alert));
         let Some(notification) = readable else {
@@ -63,14 +45,14 @@ impl Announcer {
                 sequence,
                 "a message of ALERTS is no transition of an alert; it stays in the stream unannounced"
             );
-            return false;
+            return Answer::Abandon;
         };
         log(&notification);
         self.metrics.notified("log");
         if self.stdout {
             self.print(&notification);
         }
-        true
+        Answer::Done
     }
 
     fn print(&self, notification: &Notification) {
@@ -84,6 +66,16 @@ impl Announcer {
                 tracing::warn!(sequence = notification.sequence, %error, "standard output does not take notifications");
             }
         }
+    }
+}
+
+impl Tell for Announcer {
+    fn span(&self, sequence: u64) -> Span {
+        tracing::info_span!("announce", sequence)
+    }
+
+    async fn tell(&self, delivered: &Delivered<Alert>) -> Answer {
+        self.announce(delivered)
     }
 }
 

@@ -20,6 +20,7 @@ mod notifier;
 mod routing;
 mod service;
 mod survey;
+mod take;
 mod watcher;
 
 pub use config::{

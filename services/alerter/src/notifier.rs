@@ -18,13 +18,14 @@ use latchkey_core::{
     backoff::Backoff,
 };
 use latchkey_runtime::{Shutdown, clock};
-use tracing::Instrument;
+use tracing::Span;
 
 use crate::{
     destination::{Destination, Failure},
     metrics::Metrics,
     notification::Notification,
     routing::Routes,
+    take::{self, Answer, Tell},
 };
 
 /// Pauses between two attempts.
@@ -52,14 +53,6 @@ pub(crate) struct Notifier {
 pub(crate) struct Attempts {
     most: u32,
     pauses: Backoff,
-}
-
-/// What becomes of a delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
-    Done,
-    Again { after: Duration },
-    Abandon,
 }
 
 impl Attempts {
@@ -93,34 +86,8 @@ impl Notifier {
 
     /// Delivers until the soft shutdown. What the hard one interrupts is delivered again.
     pub(crate) async fn run(self, shutdown: &Shutdown) -> Result<(), Error> {
-        let mut transitions = self.bus.destination(&self.destination.name).await?;
-        loop {
-            let delivered = tokio::select! {
-                () = shutdown.soft().cancelled() => break,
-                delivered = transitions.next() => delivered?,
-            };
-            let span =
-                tracing::info_span!("notify", sequence = delivered.sequence, destination = self.destination.name);
-            latchkey_bus::trace::set_parent(&span, delivered.context.clone());
-            tokio::select! {
-                () = shutdown.hard().cancelled() => return Ok(()),
-                () = self.handle(&delivered).instrument(span) => {}
-            }
-        }
-        transitions.close().await;
-        Ok(())
-    }
-
-    async fn handle(&self, delivered: &Delivered<Alert>) {
-        let answered = match self.notify(delivered).await {
-            Answer::Done => delivered.ack().await,
-            Answer::Again { after } => delivered.nak(after).await,
-            Answer::Abandon => delivered.term().await,
-        };
-        if let Err(error) = answered {
-            // Nobody hears the answer, so the transition comes again when its lease ends.
-            tracing::warn!(sequence = delivered.sequence, %error, "a notification could not be answered for");
-        }
+        let transitions = self.bus.destination(&self.destination.name).await?;
+        take::each(transitions, shutdown, &self).await
     }
 
     async fn notify(&self, delivered: &Delivered<Alert>) -> Answer {
@@ -176,6 +143,16 @@ impl Notifier {
             }
         }
         answer
+    }
+}
+
+impl Tell for Notifier {
+    fn span(&self, sequence: u64) -> Span {
+        tracing::info_span!("notify", sequence, destination = self.destination.name)
+    }
+
+    async fn tell(&self, delivered: &Delivered<Alert>) -> Answer {
+        self.notify(delivered).await
     }
 }
 

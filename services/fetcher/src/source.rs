@@ -43,10 +43,12 @@ impl Source {
 
     /// What its checkpoints say of it.
     pub(crate) fn circumstances(&self) -> Circumstances {
+        let pass = self.access.pass();
         Circumstances {
             source_label: self.label.clone(),
-            token_expires_at: self.access.pass().expires_at,
             token_fault: self.access.token_fault(),
+            token_expires_at: pass.expires_at,
+            host: pass.client.endpoint().host().to_owned(),
             clock_skew: self.clock_skew.lock().unwrap_or_else(PoisonError::into_inner).median(),
         }
     }

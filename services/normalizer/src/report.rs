@@ -33,11 +33,14 @@ async fn report(bus: &Bus, books: &Books) {
     for (chain, report) in books.take_reports() {
         match bus.publish_drift(&chain, &report.message(&chain)).await {
             Ok(Publication::Stored { .. } | Publication::Repeated { .. }) => {}
+            // What does not answer would be waited for with each of them.
             Ok(answer) => {
                 tracing::warn!(source = %chain.source, feed = %chain.feed, ?answer, "a report of drift was not stored");
+                return;
             }
             Err(error) => {
                 tracing::warn!(source = %chain.source, feed = %chain.feed, %error, "a report of drift was not stored");
+                return;
             }
         }
     }

@@ -10,6 +10,7 @@ mod configuration;
 mod container;
 mod demo;
 mod faults;
+mod heartbeat;
 mod kills;
 mod kinds;
 mod line;

@@ -7,16 +7,20 @@
 
 mod find;
 mod habits;
+mod parts;
 mod policies;
 mod told;
 
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
-use latchkey_contracts::{About, Chain, Feed, SourceId, alert::Alert};
+use latchkey_contracts::{About, Chain, Feed, SourceId};
 
 use self::find::Found;
-pub use self::policies::{Policies, SourcePolicies};
+pub use self::{
+    parts::{Known, Seen, Sight, Step, Survey, Waiting},
+    policies::{Policies, SourcePolicies},
+};
 use super::{
     Circumstances, Finding, Kind, chain, completeness::Audited, drift::Drifting, given_up::GivenUp, is_raised,
     lifecycle, line, silence,
@@ -24,11 +28,10 @@ use super::{
 use crate::{
     lookup::Staleness,
     verdict::{
-        self, ChainWindow, Habit, Judgement, Outcome, Policy, Poll, Watch,
-        lag::{Look, Patience, Window},
+        self, ChainWindow, Habit, Judgement, Outcome, Policy, Watch,
+        lag::{Patience, Window},
         outage::{Stage, Tally},
         rejections::Hour,
-        risk::risk,
     },
 };
 
@@ -57,6 +60,8 @@ pub struct Board {
     /// Common causes, as of the last sweep.
     refusals: Stage,
     deaths: Stage,
+    /// The same by host, where there are several.
+    hosts: BTreeMap<String, Stage>,
 }
 
 /// How patient an alerter is.
@@ -100,41 +105,6 @@ struct Reader {
     window: Window,
 }
 
-/// What a look at streams and tables has seen.
-#[derive(Debug, Default)]
-pub struct Survey {
-    /// Readers that were looked at.
-    pub readers: Vec<Seen>,
-    /// Bytes that streams hold and may hold, of those that refuse what is too much.
-    pub streams: Vec<(&'static str, (u64, u64))>,
-    /// Tables that somebody should refresh; `None` if they were not looked at.
-    pub tables: Option<Vec<(String, Staleness)>>,
-    /// Destinations that were looked at, by their names.
-    pub destinations: Vec<(String, Waiting)>,
-}
-
-/// What a destination has not taken yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Waiting {
-    /// When the oldest notification of it was stored; `None` if it has them all.
-    pub since: Option<Timestamp>,
-    /// When this was seen.
-    pub at: Timestamp,
-}
-
-/// One reader.
-#[derive(Debug)]
-pub struct Seen {
-    /// The consumer's or the sink's name.
-    pub name: String,
-    /// The stream's.
-    pub stream: &'static str,
-    /// Whether it is a sink.
-    pub is_sink: bool,
-    /// What was seen.
-    pub look: Look,
-}
-
 /// One alert.
 #[derive(Default)]
 struct Slot {
@@ -142,49 +112,6 @@ struct Slot {
     /// What is known may be wrong: read it before anything is written.
     doubtful: bool,
     clear_since: Option<Timestamp>,
-}
-
-/// The last transition of an alert.
-#[derive(Clone, Debug, Default)]
-pub struct Known {
-    /// Sequence in ALERTS; 0 if there is none.
-    pub sequence: u64,
-    /// The transition; `None` if there is none or it cannot be read.
-    pub last: Option<Alert>,
-}
-
-/// One thing to do for an alert.
-#[derive(Debug, PartialEq)]
-pub enum Step {
-    /// Read its last transition.
-    Read {
-        /// Its kind.
-        kind: Kind,
-        /// What it is about.
-        about: About,
-    },
-    /// Publish this one onto it.
-    Publish {
-        /// Its kind.
-        kind: Kind,
-        /// What it is about.
-        about: About,
-        /// The transition.
-        alert: Box<Alert>,
-        /// The sequence it follows.
-        expected: u64,
-    },
-}
-
-/// What a sweep has seen, for metrics.
-#[derive(Debug, Default)]
-pub struct Sight {
-    /// Chains with their verdicts.
-    pub polls: Vec<(Chain, &'static str)>,
-    /// The least time left for a source.
-    pub ends: BTreeMap<SourceId, Timestamp>,
-    /// The worst difference between a fetcher's clock and 1Password's.
-    pub skew: Option<SignedDuration>,
 }
 
 impl Board {
@@ -209,6 +136,7 @@ impl Board {
             silences: HashMap::new(),
             refusals: Stage::None,
             deaths: Stage::None,
+            hosts: BTreeMap::new(),
         }
     }
 
@@ -317,11 +245,13 @@ impl Board {
         // Every chain that there was has been observed.
         self.recalled = HashMap::new();
         let mut tally = Tally::default();
+        let mut hosts: BTreeMap<&str, Tally> = BTreeMap::new();
         let mut sight = Sight::default();
         let mut judged = Vec::with_capacity(self.chains.len());
         for (chain, entry) in &self.chains {
             let judgement = self.judge_entry(entry, now);
             tally.add(&entry.window, &judgement.poll, self.watch(), now);
+            hosts.entry(&entry.window.host).or_default().add(&entry.window, &judgement.poll, self.watch(), now);
             sight.polls.push((chain.clone(), judgement.poll.as_str()));
             sight.note(&entry.window, &judgement.poll, now);
             judged.push((entry, judgement));
@@ -329,11 +259,12 @@ impl Board {
         let refusals = tally.refusals(self.is_raised(Kind::Outage));
         let deaths = tally.deaths(self.is_raised(Kind::PollingStopped));
         let mut found = vec![
-            Found::line(Kind::Outage, line::outage(&refusals)),
+            Found::line(Kind::Outage, line::outage(&refusals, None)),
             Found::line(Kind::PollingStopped, line::polling_stopped(&deaths)),
             Found::line(Kind::ClockSkew, line::clock_skew(sight.skew, now)),
         ];
         let stages = (refusals.stage, deaths.stage);
+        self.hosts = self.find_hosts(hosts, refusals.stage, &mut found);
         for feeds in judged.chunk_by(|(one, _), (other, _)| one.window.chain.source == other.window.chain.source) {
             self.find_source_with(stages, feeds, now, &mut found);
         }
@@ -445,21 +376,6 @@ impl Entry {
     fn learn(&mut self, window: &ChainWindow, policy: &Policy) {
         if let (Some(habit), Some((calendar, time_zone))) = (&mut self.habit, policy.habits()) {
             habit.observe(window, calendar, time_zone);
-        }
-    }
-}
-
-impl Sight {
-    fn note(&mut self, window: &ChainWindow, poll: &Poll, now: Timestamp) {
-        if let Some(risk) = risk(window, now) {
-            let end = self.ends.entry(window.chain.source.clone()).or_insert(risk.at);
-            *end = risk.at.min(*end);
-        }
-        // What a dead chain's fetcher once had for a clock proves nothing.
-        let skew = window.clock_skew.filter(|_| poll.is_answered());
-        let size = |skew: Option<SignedDuration>| skew.map(SignedDuration::unsigned_abs);
-        if size(skew) > size(self.skew) {
-            self.skew = skew;
         }
     }
 }

@@ -9,13 +9,14 @@ use crate::verdict::outage::{Cause, Stage};
 /// seconds, and an answer takes some.
 const SKEW: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(60), SignedDuration::from_secs(30));
 
-/// Whether most chains are refused for one cause.
+/// Whether most chains are refused for one cause: all of them, or those of one host.
 #[must_use]
-pub fn outage(cause: &Cause) -> Finding {
+pub fn outage(cause: &Cause, host: Option<&str>) -> Finding {
     common(cause, Kind::Outage, |cause, since| {
         let Cause { failing, of, reason, .. } = cause;
+        let feeds = host.map_or_else(|| "feeds".to_owned(), |host| format!("feeds of {host}"));
         let summary =
-            format!("{failing} of {of} feeds cannot be read since {since:.0}, most of them for one cause: {reason}.");
+            format!("{failing} of {of} {feeds} cannot be read since {since:.0}, most of them for one cause: {reason}.");
         (summary, next_step::of_refusal(reason))
     })
 }
@@ -101,10 +102,10 @@ mod tests {
         for (stage, of, expect) in
             [(Stage::None, 4, 'c'), (Stage::Forming, 4, '?'), (Stage::Standing, 4, 'A'), (Stage::None, 0, '?')]
         {
-            assert_eq!(word(&outage(&cause(stage, of))), expect, "{stage:?}");
+            assert_eq!(word(&outage(&cause(stage, of), None)), expect, "{stage:?}");
             assert_eq!(word(&polling_stopped(&cause(stage, of))), expect, "{stage:?}");
         }
-        let Finding::Alarm(alarm) = outage(&cause(Stage::Standing, 4)) else { unreachable!() };
+        let Finding::Alarm(alarm) = outage(&cause(Stage::Standing, 4), None) else { unreachable!() };
         assert_eq!(
             alarm.summary,
             "3 of 4 feeds cannot be read since 2023-11-14T22:13:20Z, most of them for one cause: timeout."

@@ -83,6 +83,8 @@ pub struct Circumstances {
     pub token_fault: Option<String>,
     /// How far our clock is ahead of 1Password's.
     pub clock_skew: Option<SignedDuration>,
+    /// The host that it is polled from.
+    pub host: String,
 }
 
 /// The end of a turn.
@@ -115,6 +117,7 @@ impl Report {
             token_expires_at_unix_nano: instant::optional_to_unix_nano(circumstances.token_expires_at),
             clock_skew_nano: skew,
             token_fault: circumstances.token_fault.clone().unwrap_or_default(),
+            host: circumstances.host.clone(),
             ..Checkpoint::default()
         };
         self.position.write(&mut checkpoint);
@@ -197,11 +200,13 @@ mod tests {
             token_expires_at: Some(now),
             token_fault: Some("token_sealed: why".into()),
             clock_skew: Some(SignedDuration::from_millis(-1_500)),
+            host: "events.1password.eu".into(),
         };
         let checkpoint = report.checkpoint(&chain, &circumstances, now).unwrap();
         assert_eq!(read(&checkpoint), (report.position.clone(), report.history.clone()));
         assert_eq!(checkpoint.next_poll_at_unix_nano - checkpoint.polled_at_unix_nano, 60_000_000_000);
         assert_eq!(checkpoint.token_expires_at_unix_nano, checkpoint.polled_at_unix_nano);
+        assert_eq!(checkpoint.host, "events.1password.eu");
         assert_eq!(checkpoint.clock_skew_nano, Some(-1_500_000_000));
         assert_eq!(checkpoint.token_fault, "token_sealed: why");
         assert_eq!(checkpoint.cursor_time_unix_nano, instant::to_unix_nano(ago(6)));

@@ -26,6 +26,7 @@ pub(crate) fn window() -> ChainWindow {
         token_expires_at: None,
         clock_skew: None,
         position_at: None,
+        host: String::new(),
     }
 }
 

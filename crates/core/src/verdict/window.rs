@@ -43,6 +43,8 @@ pub struct ChainWindow {
     pub clock_skew: Option<SignedDuration>,
     /// Up to when the feed's events are stored: the newest one's time, or when the chain last stood at the feed's end.
     pub position_at: Option<Timestamp>,
+    /// The host that it is polled from; empty if it is not known.
+    pub host: String,
 }
 
 /// How a turn ended.
@@ -93,6 +95,7 @@ impl ChainWindow {
             clock_skew: checkpoint.clock_skew_nano.map(SignedDuration::from_nanos),
             position_at: instant::optional_from_unix_nano(checkpoint.cursor_time_unix_nano)
                 .max(instant::optional_from_unix_nano(checkpoint.caught_up_at_unix_nano)),
+            host: text(&checkpoint.host),
         })
     }
 

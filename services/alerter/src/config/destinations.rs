@@ -72,6 +72,9 @@ pub struct EmailConfig {
     /// A file with the password and nothing else.
     #[serde(default)]
     pub password_file: Option<PathBuf>,
+    /// A file with PEM certificates of authorities to trust beside the system's.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
     /// The sender.
     pub from: MailAddress,
     /// The recipients: 1 to 50.

@@ -323,6 +323,7 @@ mod tests {
             token_expires_at: None,
             clock_skew: None,
             position_at: None,
+            host: String::new(),
         };
         let found = matches!(drop_off(&window, None, &Poll::Quiet, at(now), policy), DropOff::Alarm { .. });
         assert_eq!(found, expect, "{source} {feed} from {since} to {now}");

@@ -11,7 +11,7 @@ use lettre::{
     message::{Mailbox, header::ContentType},
     transport::smtp::{
         authentication::Credentials,
-        client::{Tls, TlsParameters},
+        client::{Certificate, Tls, TlsParameters},
     },
 };
 use secrecy::ExposeSecret;
@@ -28,6 +28,8 @@ pub(crate) struct Email {
     pub(crate) port: u16,
     pub(crate) security: Security,
     pub(crate) login: Option<(String, SecretFile)>,
+    /// Trusted beside the system's.
+    pub(crate) authorities: Option<Certificate>,
     pub(crate) from: Mailbox,
     pub(crate) to: Vec<Mailbox>,
     pub(crate) timeout: Duration,
@@ -51,7 +53,11 @@ impl Email {
     fn transport(&self) -> Result<AsyncSmtpTransport<Tokio1Executor>, Failure> {
         let encryption = || {
             latchkey_runtime::install_crypto();
-            TlsParameters::new(self.server.clone()).map_err(|error| Failure::Setup(error.to_string()))
+            let mut parameters = TlsParameters::builder(self.server.clone());
+            if let Some(authorities) = &self.authorities {
+                parameters = parameters.add_root_certificate(authorities.clone());
+            }
+            parameters.build().map_err(|error| Failure::Setup(error.to_string()))
         };
         let tls = match self.security {
             Security::Starttls => Tls::Required(encryption()?),

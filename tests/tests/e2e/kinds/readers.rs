@@ -66,6 +66,25 @@ async fn lk301_a_normalizer_that_is_killed() {
 }
 
 #[tokio::test]
+async fn lk301_a_sink_that_is_dead() {
+    let reader = json!({ "reader": { "stands_still": "2s" } });
+    let mut watched = Watched::start(simulator(account()).await, &settings(&Service::ALL, alerter(&reader))).await;
+    let sink = "files".parse().unwrap();
+    let delivered = async || {
+        let stored = watched.line.bus().last_delivery(&sink).await.unwrap();
+        stored.filter(|stored| stored.message.committed > 0).map(drop)
+    };
+    until("something is delivered", LIMIT, delivered).await;
+    watched.line.kill(Service::Forwarder);
+    watched.simulator.append_sample(ACCOUNT, USAGES, 3).unwrap();
+    let raised = watched.raised(Kind::ReaderStopped, &object("files")).await;
+    assert_eq!(raised.reason, "no_commit");
+    watched.begin(Service::Forwarder).await;
+    watched.resolved(Kind::ReaderStopped, &object("files")).await;
+    watched.stop().await;
+}
+
+#[tokio::test]
 async fn lk302_a_normalizer_that_is_late() {
     let reader = json!({ "reader": { "stands_still": "1h", "waits": "2s" } });
     let services = [Service::Fetcher, Service::Alerter];

@@ -1,5 +1,6 @@
 //! Events that are refused, that differ from their schema, or that polling does not bring.
 
+use latchkey_contracts::{alert::alert::Severity, page::RawPage};
 use latchkey_simulator::{BadItem, Fault, NewEvent, Plan, RequestKind, Rule, clock};
 
 use super::*;
@@ -16,6 +17,22 @@ async fn lk107_a_page_with_items_that_are_no_events() {
     watched.simulator.append_sample(ACCOUNT, USAGES, 20).unwrap();
     let raised = watched.raised(Kind::Rejections, &usages()).await;
     assert_eq!(raised.reason, "items");
+    watched.resolved(Kind::Rejections, &usages()).await;
+    watched.stop().await;
+}
+
+#[tokio::test]
+async fn lk107_a_page_that_is_none() {
+    let mut watched = Watched::start(simulator(account()).await, &settings(&NORMALIZED, alerter(&json!({})))).await;
+    watched.caught_up().await;
+    watched.line.kill(Service::Fetcher);
+    let chain = chain(Feed::ItemUsages);
+    let before = watched.line.bus().last_page(&chain).await.unwrap().unwrap();
+    let page = RawPage { page_id: "0".repeat(32), body: b"no page".as_slice().into(), ..before.message };
+    watched.line.bus().publish_page(&chain, &page, before.sequence).await.unwrap();
+    let raised = watched.raised(Kind::Rejections, &usages()).await;
+    assert_eq!((raised.reason.as_str(), raised.severity()), ("page", Severity::Critical));
+    watched.begin(Service::Fetcher).await;
     watched.resolved(Kind::Rejections, &usages()).await;
     watched.stop().await;
 }

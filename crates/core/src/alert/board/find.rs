@@ -2,7 +2,7 @@
 //!
 //! Of chains, only what is an alarm and what may have to end is handed on: of thirty thousand, most have nothing to say.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 use latchkey_contracts::{About, Feed, Object};
@@ -12,11 +12,11 @@ use crate::{
     alert::{
         Finding, Kind,
         chain::{self, Shared},
-        destination, drift, is_raised, reader,
+        destination, drift, is_raised, line, reader,
     },
     verdict::{
         ChainWindow, DropOff, Judgement,
-        outage::{self, Stage},
+        outage::{self, Stage, Tally},
         rejections::{self, Refused},
         source_drop_off,
     },
@@ -46,6 +46,7 @@ impl Board {
             let about = About::Source(source.clone());
             found.push(Found { kind: Kind::SourceDropOff, about, label: label.clone(), finding });
         }
+        let refusals = self.hosts.get(&first.window.host).map_or(refusals, |stage| refusals.max(*stage));
         let shared = Shared { refusals, deaths, silence };
         for (entry, judgement) in feeds {
             for kind in chain::KINDS {
@@ -67,6 +68,29 @@ impl Board {
         let about = About::Chain(chain.clone());
         let asked = entry.has_alerts || matches!(finding, Finding::Alarm(_));
         asked.then(|| Found { kind: Kind::Rejections, about, label: source_label.clone(), finding })
+    }
+
+    /// Findings about hosts whose feeds are refused together, unless all are: `refusals` says how far that is. How far it is with each host.
+    pub(super) fn find_hosts(
+        &self,
+        hosts: BTreeMap<&str, Tally>,
+        refusals: Stage,
+        found: &mut Vec<Found>,
+    ) -> BTreeMap<String, Stage> {
+        // Of one host there is nothing to tell that is not told of all. Older fetchers do not name theirs.
+        let several = hosts.len() > 1;
+        let hosts = hosts.into_iter().filter(|(host, _)| several && !host.is_empty());
+        let causes = hosts.map(|(host, tally)| {
+            let raised = self.is_raised_about(Kind::Outage, &About::Object(Object::named(host)));
+            let cause = tally.refusals(raised);
+            let finding = match line::outage(&cause, Some(host)) {
+                Finding::Alarm(_) if refusals == Stage::Standing => Finding::Unsure,
+                finding => finding,
+            };
+            found.push(Found::object(Kind::Outage, host, finding));
+            (host.to_owned(), cause.stage)
+        });
+        causes.collect()
     }
 
     /// Findings about feeds that differ from their schema, or about the schema if many do.
@@ -179,7 +203,10 @@ impl Board {
             {
                 !self.chains.contains_key(chain)
                     || (kind == Kind::SchemaDrift && watched_for >= self.timing.settles_after)
+                    || (kind == Kind::EventsMissed && watched_for >= self.timing.settles_after)
             }
+            // Nobody is polled from there any more, or from nowhere else.
+            About::Object(_) if kind == Kind::Outage => true,
             About::Object(_) if kind == Kind::DeliveriesExhausted => watched_for >= self.timing.settles_after,
             About::Source(source) if kind == Kind::SourceDropOff => self.feeds_of(source).next().is_none(),
             _ => false,

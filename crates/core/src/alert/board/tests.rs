@@ -1,6 +1,9 @@
 use latchkey_contracts::{
     Object,
-    alert::alert::{Change, State},
+    alert::{
+        Alert,
+        alert::{Change, State},
+    },
     drift::{Change as Drifted, Drift, change},
     reread::{Found, Reread},
 };
@@ -8,7 +11,7 @@ use latchkey_contracts::{
 use super::*;
 use crate::{
     instant,
-    verdict::{Outcome, rejections::Batch},
+    verdict::{Outcome, lag::Look, rejections::Batch},
 };
 
 fn at(seconds: i64) -> Timestamp {
@@ -43,6 +46,7 @@ fn window_of(chain: Chain, outcome: Outcome) -> ChainWindow {
         token_expires_at: None,
         clock_skew: None,
         position_at: None,
+        host: String::new(),
     }
 }
 
@@ -361,4 +365,36 @@ fn messages_that_are_given_up_are_raised_for_an_hour() {
     assert_eq!(sweep(&mut board, 1), ["deliveries_exhausted normalizer Raised after 0"]);
     assert_eq!(sweep(&mut board, 3_599), [""; 0]);
     assert_eq!(sweep(&mut board, 3_600), ["deliveries_exhausted normalizer Resolved after 1"]);
+}
+
+#[test]
+fn an_outage_of_one_host_is_one_alert() {
+    let of = |host: &str, number: usize, outcome: Outcome, failures| ChainWindow {
+        host: host.into(),
+        consecutive_failures: failures,
+        ..window_of(chain_of(&format!("{host}{number}"), Feed::ItemUsages), outcome)
+    };
+    let mut board = board((0..4).map(|number| of("us", number, Outcome::Quiet, 0)));
+    for number in 0..3 {
+        board.observe(of("eu", number, refused("timeout"), 1));
+    }
+    // One failure each: it may become one cause, and nobody is told of alone.
+    assert_eq!(sweep(&mut board, 1), [""; 0]);
+    for number in 0..3 {
+        board.observe(of("eu", number, refused("timeout"), 5));
+        let steps = board.settle(&chain_of(&format!("eu{number}"), Feed::ItemUsages), at(2));
+        assert_eq!(take(&mut board, steps), [""; 0]);
+    }
+    assert_eq!(sweep(&mut board, 2), ["outage eu Raised after 0"]);
+    // It spreads to all: the alert that is raised stays, and the other hosts have none of their own.
+    for number in 0..4 {
+        board.observe(of("us", number, refused("timeout"), 5));
+    }
+    assert_eq!(sweep(&mut board, 3), ["outage all Raised after 0"]);
+    for (host, count) in [("us", 4), ("eu", 3)] {
+        for number in 0..count {
+            board.observe(of(host, number, Outcome::Quiet, 0));
+        }
+    }
+    assert_eq!(sweep(&mut board, 4), ["outage all Resolved after 1", "outage eu Resolved after 1"]);
 }

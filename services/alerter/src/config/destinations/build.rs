@@ -2,8 +2,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
-    path::PathBuf,
+    fmt, fs,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -11,6 +11,7 @@ use std::{
 use jiff::SignedDuration;
 use latchkey_contracts::alert::alert::Severity;
 use latchkey_core::alert::Kind;
+use lettre::transport::smtp::client::Certificate;
 
 use super::{
     AlertmanagerConfig, DeliveryConfig, DestinationConfig, EmailConfig, HeartbeatConfig, MailAddress, PagerDutyConfig,
@@ -180,7 +181,7 @@ impl Maker<'_> {
     }
 
     fn email(&self, config: EmailConfig) -> Result<Email, InvalidConfig> {
-        let EmailConfig { server, port, security, user, password_file, from, to } = config;
+        let EmailConfig { server, port, security, user, password_file, ca_file, from, to } = config;
         if !(1..=MAX_RECIPIENTS).contains(&to.len()) {
             return Err(self.refused(&format!("to: {} recipients are not between 1 and {MAX_RECIPIENTS}", to.len())));
         }
@@ -202,11 +203,18 @@ impl Maker<'_> {
             port: port.unwrap_or(usual),
             security,
             login,
+            authorities: ca_file.map(|path| self.authorities(&path)).transpose()?,
             from: from.0,
             to: to.into_iter().map(|MailAddress(mailbox)| mailbox).collect(),
             timeout: self.timeout,
             origin: self.origin.clone(),
         })
+    }
+
+    fn authorities(&self, path: &Path) -> Result<Certificate, InvalidConfig> {
+        let refused = |reason: &dyn fmt::Display| self.refused(&format!("ca_file: {}: {reason}", path.display()));
+        let pem = fs::read(path).map_err(|error| refused(&error))?;
+        Certificate::from_pem(&pem).map_err(|_| refused(&"no certificates in PEM"))
     }
 
     fn pagerduty(&self, config: PagerDutyConfig) -> Result<PagerDuty, InvalidConfig> {
