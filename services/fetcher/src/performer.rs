@@ -1,17 +1,17 @@
 //! Performs what the polling machine decides, for one turn of one chain.
 
+mod window;
 mod wire;
 
 use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use jiff::Timestamp;
 use latchkey_bus::{Bus, Publication};
 use latchkey_contracts::{Chain, page::RawPage};
 use latchkey_core::{
     body,
     budget::Work,
-    duplicates::{Uuids, Window},
+    duplicates::Uuids,
     event_time,
     feed::Definition,
     instant,
@@ -25,14 +25,7 @@ use tracing::{Instrument, Span, info_span};
 
 pub(crate) use self::wire::last_page_of;
 use crate::{
-    access::Pass,
-    budget::Budgets,
-    history,
-    lanes::Lanes,
-    memory::{Memory, Remembered},
-    metrics::Metrics,
-    source::Source,
-    stop::Stop,
+    access::Pass, budget::Budgets, history, lanes::Lanes, memory::Memory, metrics::Metrics, source::Source, stop::Stop,
 };
 
 /// A page between being fetched and being stored.
@@ -246,56 +239,9 @@ impl<'a> Performer<'a> {
         }
     }
 
-    /// What could be recognised if the API sent it again; it stays in memory for the pages to come.
-    async fn look_back(&mut self, from: Timestamp, turn: &Turn) -> Input {
-        let sequence = turn.sequence();
-        match history::wide(self.bus, sequence, turn.newest_event_at(), from).await {
-            Ok((window, covered)) => {
-                self.memory.window = Some(wide(sequence, window, from));
-                self.metrics.began_again(self.chain);
-                tracing::warn!(
-                    source = %self.chain.source, feed = %self.chain.feed, %from, %covered,
-                    "the chain cannot go on from its cursor: it is read again from a point in time"
-                );
-                Input::LookedBack { covered }
-            }
-            Err(error) => self.bus_failed(&error),
-        }
-    }
-
-    /// The chain's window up to its newest page, rebuilt by walking the pages back if this process does not have it.
-    async fn window(&mut self, turn: &Turn) -> Result<&Remembered, latchkey_bus::Error> {
-        let (sequence, from) = (turn.sequence(), turn.recovering_from());
-        let mut kept = self.memory.window.take();
-        if let Some(remembered) = kept.as_mut().filter(|remembered| remembered.sequence != sequence)
-            && history::without_backfill(self.bus, sequence).await? == remembered.sequence
-        {
-            remembered.sequence = sequence;
-        }
-        let kept = kept.filter(|remembered| remembered.serves(sequence, from));
-        let mut remembered = match (kept, from) {
-            (Some(remembered), _) => remembered,
-            (None, None) => {
-                let (window, since_carried) = history::usual(self.bus, sequence).await?;
-                Remembered { sequence, window, since_carried, from }
-            }
-            (None, Some(from)) => {
-                let (window, _) = history::wide(self.bus, sequence, turn.newest_event_at(), from).await?;
-                wide(sequence, window, from)
-            }
-        };
-        remembered.narrow_after(from);
-        Ok(self.memory.window.insert(remembered))
-    }
-
     fn bus_failed(&self, error: &latchkey_bus::Error) -> Input {
         bus_failed(self.chain, error)
     }
-}
-
-/// The window of a chain that is read again. Its next page carries the newest uuids.
-fn wide(sequence: u64, window: Window, from: Timestamp) -> Remembered {
-    Remembered { sequence, window, since_carried: history::RECENT_EVERY, from: Some(from) }
 }
 
 /// A turn that asks nobody: the chain keeps its place, and its checkpoint says why.

@@ -1,0 +1,59 @@
+//! What a chain recognises when the API sends it again, in memory or rebuilt from the chain's pages.
+
+use jiff::Timestamp;
+use latchkey_core::{
+    duplicates::Window,
+    polling::{Input, Turn},
+};
+
+use super::Performer;
+use crate::{history, memory::Remembered};
+
+impl Performer<'_> {
+    /// What could be recognised if the API sent it again; it stays in memory for the pages to come.
+    pub(super) async fn look_back(&mut self, from: Timestamp, turn: &Turn) -> Input {
+        let sequence = turn.sequence();
+        match history::wide(self.bus, sequence, turn.newest_event_at(), from).await {
+            Ok((window, covered)) => {
+                self.memory.window = Some(wide(sequence, window, from));
+                self.metrics.began_again(self.chain);
+                tracing::warn!(
+                    source = %self.chain.source, feed = %self.chain.feed, %from, %covered,
+                    "the chain cannot go on from its cursor: it is read again from a point in time"
+                );
+                Input::LookedBack { covered }
+            }
+            Err(error) => self.bus_failed(&error),
+        }
+    }
+
+    /// The chain's window up to its newest page, rebuilt by walking the pages back if this process does not have it.
+    pub(super) async fn window(&mut self, turn: &Turn) -> Result<&Remembered, latchkey_bus::Error> {
+        let (sequence, from) = (turn.sequence(), turn.recovering_from());
+        let mut kept = self.memory.window.take();
+        if let Some(remembered) = kept.as_mut().filter(|remembered| remembered.sequence != sequence)
+            && history::without_backfill(self.bus, sequence).await? == remembered.sequence
+        {
+            remembered.sequence = sequence;
+        }
+        let kept = kept.filter(|remembered| remembered.serves(sequence, from));
+        let mut remembered = match (kept, from) {
+            (Some(remembered), _) => remembered,
+            (None, None) => {
+                let (window, since_carried) = history::usual(self.bus, sequence).await?;
+                Remembered { sequence, window, since_carried, from }
+            }
+            (None, Some(from)) => {
+                let (window, _) = history::wide(self.bus, sequence, turn.newest_event_at(), from).await?;
+                wide(sequence, window, from)
+            }
+        };
+        remembered.narrow_after(from);
+        Ok(self.memory.window.insert(remembered))
+    }
+}
+
+/// The window of a chain that is read again. Its next page carries the newest uuids.
+fn wide(sequence: u64, window: Window, from: Timestamp) -> Remembered {
+    Remembered { sequence, window, since_carried: history::RECENT_EVERY, from: Some(from) }
+}
