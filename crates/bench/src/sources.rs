@@ -144,7 +144,7 @@ impl Scene {
 
     /// Waits until every chain has been polled and has its place. Returns how long the first of both took.
     async fn warm_up(&mut self) -> Result<Duration> {
-        let (began, chains) = (Instant::now(), (self.sources - 1) * Feed::ALL.len());
+        let (began, chains) = (Instant::now(), (self.sources - 1) * Feed::USUAL.len());
         while self.watch.chains() < chains {
             ensure!(self.fetcher.check()?, "the fetcher ended");
             if began.elapsed() > WARM_WITHIN {
@@ -185,9 +185,9 @@ impl Scene {
     async fn change(&self, settings: Option<Value>, wanted: impl Fn(&Checkpoint) -> bool) -> Result<Duration> {
         let (began, removed, source) = (Instant::now(), settings.is_none(), name(self.sources));
         write(&self.bus, &self.stand_in, self.sources, settings).await?;
-        self.watch.until(&source, Feed::ALL.len(), EFFECT_WITHIN, wanted).await?;
+        self.watch.until(&source, Feed::USUAL.len(), EFFECT_WITHIN, wanted).await?;
         if removed {
-            for feed in Feed::ALL {
+            for feed in Feed::USUAL {
                 let chain = Chain { source: source.parse()?, feed };
                 ensure!(!self.bus.has_poll_task(&chain).await?, "a removed source has a task");
             }

@@ -46,7 +46,7 @@ pub(super) async fn compare(
 ) -> Result<Comparison> {
     let mut comparison = Comparison::default();
     for account in accounts {
-        for feed in Feed::ALL {
+        for feed in Feed::USUAL {
             let stored = stored(bus, &Chain { source: account.parse()?, feed }, &mut comparison).await?;
             let exist = admin.get(&format!("dataset?account={account}&feed={feed}")).await?;
             let exist: Vec<Event> = exist.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;

@@ -27,7 +27,7 @@ impl Figures<'_> {
             out,
             "{minutes} min of a poll every second, which are the polls of {:.1} h at one a minute: {ACCOUNTS} accounts, {} feeds",
             f64::from(*minutes),
-            ACCOUNTS * Feed::ALL.len(),
+            ACCOUNTS * Feed::USUAL.len(),
         )?;
         writeln!(out, "kill -9      fetcher {}, nats-server {}", kills.fetcher, kills.nats)?;
         let faults = struck.faults.iter().map(|(name, times)| format!("{name} {times}")).collect::<Vec<_>>().join(", ");

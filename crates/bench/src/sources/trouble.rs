@@ -28,7 +28,7 @@ impl Trouble {
     pub(super) async fn begin(url: &str, loud: &str, slow: &str) -> Result<Self> {
         let http = made_up::client()?;
         plan(&http, url, &json!([{ "account": slow, "fault": { "delay": DELAY } }, distance()])).await?;
-        let urls = Feed::ALL.map(|feed| made_up::place(url, loud, feed));
+        let urls = Feed::USUAL.map(|feed| made_up::place(url, loud, feed));
         Ok(Self(AbortOnDropHandle::new(tokio::spawn(make_noise(http, urls)))))
     }
 }

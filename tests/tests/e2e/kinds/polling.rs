@@ -29,7 +29,7 @@ async fn lk202_all_feeds_whose_fetcher_was_killed() {
     watched.begin(Service::Fetcher).await;
     watched.resolved(Kind::PollingStopped, &About::Line).await;
     // One cause is one alert.
-    for feed in Feed::ALL {
+    for feed in Feed::USUAL {
         assert_eq!(watched.last(Kind::PollDead, &About::Chain(chain(feed))).await, None, "{feed}");
     }
     watched.stop().await;
@@ -57,7 +57,7 @@ async fn lk201_an_api_that_answers_nobody() {
     watched.simulator.set_fault(ACCOUNT, None, Fault::Status { code: 503, retry_after: None }).unwrap();
     let raised = watched.raised(Kind::Outage, &About::Line).await;
     assert_eq!(raised.reason, "server_error");
-    for feed in Feed::ALL {
+    for feed in Feed::USUAL {
         assert_eq!(watched.last(Kind::PollRefused, &About::Chain(chain(feed))).await, None, "{feed}");
     }
     watched.simulator.set_fault(ACCOUNT, None, Fault::None).unwrap();

@@ -40,11 +40,11 @@ async fn lk103_a_feed_that_is_silent_on_a_workday() {
 
 #[tokio::test]
 async fn lk104_a_source_that_is_silent_as_a_whole() {
-    let watched = silent(&Feed::ALL, &json!({ "drop_off": { "after": "15m" } })).await;
+    let watched = silent(&Feed::USUAL, &json!({ "drop_off": { "after": "15m" } })).await;
     let source = About::Source(chain(Feed::ItemUsages).source);
     watched.raised(Kind::SourceDropOff, &source).await;
     // Its feeds are not told of one by one.
-    for feed in Feed::ALL {
+    for feed in Feed::USUAL {
         assert_eq!(watched.last(Kind::DropOff, &About::Chain(chain(feed))).await, None, "{feed}");
     }
     for feed in simulator::Feed::ALL {
