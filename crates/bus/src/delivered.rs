@@ -48,9 +48,10 @@ impl<T> Delivered<T> {
         answer.map_err(|error| Error::unavailable("acknowledging a message", error))
     }
 
-    /// Deliver it again after `delay`. Nobody confirms it: one that is lost comes again when its lease ends.
+    /// Deliver it again after `delay`. Waits until the server knows, as [`Self::ack`] does: who ends right after would leave the message to
+    /// its lease.
     pub async fn nak(&self, delay: Duration) -> Result<(), Error> {
-        let answer = self.acker.ack_with(AckKind::Nak(Some(delay))).await;
+        let answer = self.acker.double_ack_with(AckKind::Nak(Some(delay))).await;
         answer.map_err(|error| Error::unavailable("handing a message back", error))
     }
 

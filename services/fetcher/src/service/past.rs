@@ -13,7 +13,8 @@ use crate::{
     stop::Stop,
 };
 
-/// When an audit is offered again that this fetcher is not to make.
+/// When an audit is offered again that this fetcher is not to make: at most, and half as long at least, so that thousands that came together
+/// do not stay together.
 const OFF_PAUSE: Duration = Duration::from_mins(10);
 
 impl Inner {
@@ -22,13 +23,13 @@ impl Inner {
         let known = chain(task).and_then(|chain| self.roster.get(&chain.source).map(|member| (chain, member)));
         let Some((chain, member)) = known else { return After::Again(UNKNOWN_PAUSE) };
         // A source that rests, or is removed, has its past left alone; with a removed one the duty goes.
-        let Duty::Poll(source) = &member.duty else { return After::Again(OFF_PAUSE) };
+        let Duty::Poll(source) = &member.duty else { return After::Again(off_pause()) };
         if !member.lists(chain.feed) {
             return After::Again(UNKNOWN_PAUSE);
         }
         // Audits may be switched off here and not elsewhere.
         let order = task.message.as_ref().ok().and_then(|message| Order::of(message, self.audits.schedule));
-        let Some(order) = order else { return After::Again(OFF_PAUSE) };
+        let Some(order) = order else { return After::Again(off_pause()) };
         let random = rand::random();
         let Some(_place) = self.audits.place() else { return After::Again(order.pause(random)) };
         let reader = Reader {
@@ -48,4 +49,8 @@ impl Inner {
             _ = renew(task) => After::Again(UNKNOWN_PAUSE),
         }
     }
+}
+
+fn off_pause() -> Duration {
+    OFF_PAUSE.mul_f64(0.5 + rand::random::<f64>() / 2.0)
 }
