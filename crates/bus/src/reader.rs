@@ -7,7 +7,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use latchkey_contracts::topology::Stream;
 use opentelemetry::Context;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
     connect::Bus,
@@ -24,6 +24,10 @@ const BATCH: i64 = 32;
 
 /// How long a message that is there may take to come.
 const NEXT_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long nothing comes until the server is asked whether there is something: a request for messages that was lost with a server is
+/// not noticed by the client every time.
+const SILENCE: Duration = Duration::from_secs(15);
 
 /// One message read in order.
 #[derive(Debug)]
@@ -62,6 +66,10 @@ pub struct Reader<T> {
     stream: Stream,
     from: From,
     messages: Option<pull::Ordered>,
+    /// When something came last, or the server was asked.
+    heard_at: Instant,
+    /// When somebody last began to wait.
+    waited_at: Instant,
     pause: Pause,
     kind: PhantomData<fn() -> T>,
 }
@@ -69,13 +77,28 @@ pub struct Reader<T> {
 impl<T: Wire> Reader<T> {
     pub(crate) async fn open(bus: &Bus, stream: Stream, from: From) -> Result<Self, Error> {
         let messages = Some(read(bus, &stream, from).await?);
-        Ok(Self { bus: bus.clone(), stream, from, messages, pause: Pause::default(), kind: PhantomData })
+        let (bus, now) = (bus.clone(), Instant::now());
+        Ok(Self {
+            bus,
+            stream,
+            from,
+            messages,
+            heard_at: now,
+            waited_at: now,
+            pause: Pause::default(),
+            kind: PhantomData,
+        })
     }
 
     /// The next message; waits for one to be published.
     ///
     /// Cancel-safe: a message is either returned or still here.
     pub async fn next(&mut self) -> Result<Item<T>, Error> {
+        if self.waited_at.elapsed() >= SILENCE {
+            // Nobody has listened.
+            self.heard_at = Instant::now();
+        }
+        self.waited_at = Instant::now();
         loop {
             self.pause.wait().await;
             let messages = match &mut self.messages {
@@ -89,7 +112,19 @@ impl<T: Wire> Reader<T> {
                     Err(error) => return Err(error),
                 },
             };
-            match messages.next().await {
+            let Ok(next) = timeout_at(self.heard_at + SILENCE, messages.next()).await else {
+                self.heard_at = Instant::now();
+                if has_more(&self.bus, &self.stream, self.from).await {
+                    tracing::warn!(
+                        stream = self.stream.name,
+                        "messages are there and do not come; reading begins anew"
+                    );
+                    self.messages = None;
+                }
+                continue;
+            };
+            self.heard_at = Instant::now();
+            match next {
                 Some(Ok(message)) => {
                     let item = item(&message)?;
                     if self.from.is_after(item.sequence) {
@@ -133,6 +168,15 @@ impl<T: Wire> Reader<T> {
                 return Ok(items);
             }
         }
+    }
+}
+
+/// Whether the stream holds what was not read.
+async fn has_more(bus: &Bus, stream: &Stream, from: From) -> bool {
+    let Ok(state) = bus.stream_state(stream).await else { return false };
+    match from {
+        From::Sequence(first) => state.messages > 0 && state.last >= first,
+        From::Time(_) | From::LastPerSubject => state.messages > 0,
     }
 }
 

@@ -226,7 +226,8 @@ impl Turn {
     /// Ends the turn early, in place of a fetch that was named or is under way.
     #[must_use]
     pub fn stop(&self, now: Timestamp) -> Action {
-        match self.pages {
+        // Empty pages lead on as well.
+        match self.pages + self.empty_pages {
             0 => self.hand_back(Duration::ZERO),
             _ => self.finish(Outcome::Behind, Duration::ZERO, now),
         }

@@ -64,6 +64,13 @@ struct Inner {
     max_body: usize,
 }
 
+/// How much of an answer may come before anybody reads it, in bytes: most pages as a whole.
+const STREAM_WINDOW: u32 = 512 << 10;
+
+/// The same for all answers of a connection together: no bound, since who waits to read one must not hold up those who read others. What
+/// is on its way is bounded by [`STREAM_WINDOW`] and the number of requests.
+const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
+
 /// For introspection, which nothing waits for that could not do without.
 const INTROSPECTION_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -80,6 +87,8 @@ impl Client {
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
             .gzip(true)
+            .http2_initial_stream_window_size(STREAM_WINDOW)
+            .http2_initial_connection_window_size(CONNECTION_WINDOW)
             .connect_timeout(options.connect_timeout)
             .timeout(options.timeout);
         if endpoint.is_loopback() {

@@ -244,10 +244,13 @@ impl Watcher {
     /// What fails is kept an hour later: the habits of the hour before are there until then.
     async fn keep_habits(&mut self) {
         for (chain, habit) in self.board.to_keep(clock::now()) {
-            if let Err(error) = self.bus.publish_habit(&chain, &habit).await {
-                tracing::warn!(source = %chain.source, feed = %chain.feed, %error, "what was learned of a feed could not be kept");
-                return;
-            }
+            let failure = match self.bus.publish_habit(&chain, &habit).await {
+                Ok(Publication::Stored { .. } | Publication::Repeated { .. }) => continue,
+                Ok(other) => format!("{other:?}"),
+                Err(error) => error.to_string(),
+            };
+            tracing::warn!(source = %chain.source, feed = %chain.feed, failure, "what was learned of a feed could not be kept");
+            return;
         }
     }
 

@@ -31,7 +31,9 @@ pub(crate) async fn usual(bus: &Bus, newest: u64) -> Result<(Window, u32), Error
         }
         let fetched_at = instant::from_unix_nano(page.fetched_at_unix_nano);
         if pages == 0 {
-            far_enough = fetched_at.saturating_sub(WALKED_BACK).unwrap_or(Timestamp::MIN);
+            // What is read again is counted from the newest event.
+            let newest = newest_event_up_to(&page).min(fetched_at);
+            far_enough = newest.saturating_sub(WALKED_BACK).unwrap_or(Timestamp::MIN);
         }
         if !window.recall(uuids(&page)) {
             break;
@@ -114,10 +116,19 @@ fn next_instant(time: Timestamp) -> Timestamp {
     time.checked_add(jiff::SignedDuration::from_nanos(1)).unwrap_or(time)
 }
 
-/// The uuids of a stored page; none if it cannot be read, which costs at worst that an event is taken for a new one.
+/// The uuids of a stored page; none if it cannot be read, which costs at worst that an event is taken for a new one. Of a repair those it
+/// has added alone: a day of events that were there already would leave no room for what polling may bring again.
 fn uuids(stored: &RawPage) -> Uuids {
     let size = usize::try_from(stored.body_size).unwrap_or(body::MAX_BYTES);
     let Ok(feed) = stored.feed.parse() else { return Uuids::default() };
-    let fresh = |body: &[u8]| page::read(feed, body).map(|view| Window::default().mark(&view.items).fresh);
+    let is_repair = matches!(stored.request, Some(raw_page::Request::Repair(_)));
+    let counts = |index: u32| !is_repair || stored.duplicates.binary_search(&index).is_err();
+    let fresh = |body: &[u8]| {
+        page::read(feed, body).map(|view| {
+            let items: Vec<_> =
+                (0..).zip(view.items).filter(|(index, _)| counts(*index)).map(|(_, item)| item).collect();
+            Window::default().mark(&items).fresh
+        })
+    };
     body::unpack(&stored.body, size, fresh).ok().and_then(Result::ok).unwrap_or_default()
 }

@@ -99,6 +99,8 @@ impl<'a> Performer<'a> {
     }
 
     async fn fetch(&mut self, request: &Request, turn: &Turn) -> Input {
+        // Who waits for the budget holds no page.
+        self.room = None;
         if self.source.access.excludes(self.chain.feed) {
             return Input::Off(Off::OutOfScope);
         }

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use latchkey_contracts::{Chain, LogType};
 use latchkey_core::normalize::{
     Drift,
-    drift::{Book, Report, Seen},
+    drift::{Book, Report, Seen, shown},
 };
 use tokio::sync::Notify;
 
@@ -48,6 +48,7 @@ impl Books {
         let new = take_in(books.entry(log_type).or_default(), drift, at);
         drop(books);
         for New { change, path, seen: Seen { count, sample, .. } } in new {
+            let path = shown(path);
             tracing::info!(source = %chain.source, %log_type, change, path, sample, count, "events differ from their schema");
         }
     }

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::Path,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use latchkey_bus::{
@@ -19,7 +19,7 @@ use latchkey_contracts::{
     topology::ALERTS,
 };
 use latchkey_simulator::{AccountConfig, Profile, Simulator, clock};
-use latchkey_tests::{ACCOUNT, Line, Nats, Process, Service, Settings, command, until};
+use latchkey_tests::{ACCOUNT, Line, Nats, Process, Service, Settings, ask, command, until};
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
@@ -85,19 +85,43 @@ impl Pair {
         for number in 0..FEEDS {
             match number {
                 _ if number == FEEDS / 3 => self.replace(victim),
-                _ if number == FEEDS * 2 / 3 => self.nats.restart().await.unwrap(),
+                _ if number == FEEDS * 2 / 3 => {
+                    // One that finds no server at its start ends, and nobody here would start it again.
+                    self.ready(victim).await;
+                    self.nats.restart().await.unwrap();
+                }
                 _ => {}
             }
             report(self.one.bus(), number, outcome).await;
         }
     }
 
-    /// Waits until so many transitions are written and told.
-    async fn told(&self, transitions: usize) {
-        until(&format!("{transitions} transitions are told"), LIMIT, async || {
-            (self.keys().await.len() >= transitions).then_some(())
+    /// Waits until a new process is at work.
+    async fn ready(&mut self, victim: Victim) {
+        let listen = match victim {
+            Victim::One => {
+                self.one.started(Service::Alerter).await.unwrap();
+                self.one.address(Service::Alerter).to_owned()
+            }
+            Victim::Other => self.other.started().await["listen"].as_str().unwrap().to_owned(),
+        };
+        until("the new alerter is ready", LIMIT, async || {
+            let answer = ask(&listen, "/readyz").await;
+            answer.is_ok_and(|answer| answer.starts_with("HTTP/1.1 200")).then_some(())
         })
         .await;
+    }
+
+    /// Waits until so many transitions are written and told.
+    async fn told(&self, transitions: usize) {
+        let deadline = Instant::now() + LIMIT;
+        while self.keys().await.len() < transitions {
+            if Instant::now() > deadline {
+                let (written, told) = (self.written().await, self.keys().await);
+                panic!("{transitions} transitions are not told in time: written {written:?}, told {told:?}");
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// What the receiver was told: its key, and how often.

@@ -38,6 +38,9 @@ use crate::{
 /// The most chains that are watched: what the shared list of polling duties can hold.
 pub const MAX_CHAINS: usize = 100_000;
 
+/// Kinds about a chain that rest on what others tell.
+const TOLD: [Kind; 3] = [Kind::Rejections, Kind::SchemaDrift, Kind::EventsMissed];
+
 /// What an alerter knows.
 pub struct Board {
     policies: Policies,
@@ -165,8 +168,8 @@ impl Board {
             }
         } else if self.chains.len() < MAX_CHAINS {
             let chain = window.chain.clone();
-            let has_alerts =
-                chain::KINDS.iter().any(|kind| self.alerts.contains_key(&(*kind, About::Chain(chain.clone()))));
+            let mut kinds = chain::KINDS.into_iter().chain(TOLD);
+            let has_alerts = kinds.any(|kind| self.alerts.contains_key(&(kind, About::Chain(chain.clone()))));
             let recalled = self.recalled.remove(&chain);
             let habit = self.policies.of_chain(&chain).habits().map(|_| recalled.unwrap_or_default());
             let mut entry = Entry { window: window.clone(), habit, kept_at: None, has_alerts };

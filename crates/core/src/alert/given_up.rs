@@ -32,10 +32,16 @@ impl GivenUp {
         self.last = self.last.max(now);
     }
 
+    /// Whether no message has come for so long.
+    #[must_use]
+    pub fn is_over(&self, settles_after: SignedDuration, now: Timestamp) -> bool {
+        now.duration_since(self.last) >= settles_after
+    }
+
     /// What is found for the consumer of this name, where an alarm stands for `settles_after` since the last message.
     #[must_use]
     pub fn find(&self, consumer: &str, settles_after: SignedDuration, now: Timestamp) -> Finding {
-        if now.duration_since(self.last) >= settles_after {
+        if self.is_over(settles_after, now) {
             return Finding::Clear;
         }
         let Self { stream, newest, messages, since, .. } = self;

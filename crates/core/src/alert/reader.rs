@@ -13,6 +13,9 @@ use crate::{
 pub const KINDS: [Kind; 5] =
     [Kind::ReaderStopped, Kind::ReaderBehind, Kind::ReaderStuck, Kind::ReaderSetBack, Kind::UnreadEvicted];
 
+/// The reason of an alert about messages that are gone.
+pub const EVICTED: &str = "evicted";
+
 /// Shares of a stream's room, in per cent: a warning from here on, critical from there on, and fine again below the last.
 const FILLING: (u64, u64, u64) = (80, 95, 70);
 
@@ -142,7 +145,7 @@ fn evicted(Reader { name, stream, .. }: Reader<'_>, eviction: Eviction, now: Tim
         Eviction::Evicted { at, messages } => alarm(
             Kind::UnreadEvicted,
             at,
-            "evicted",
+            EVICTED,
             format!("Up to {messages} messages have left {stream} before {name} had read them."),
             "Start the reader; then start the feeds again from a point in time before the loss, within 120 days.",
         ),

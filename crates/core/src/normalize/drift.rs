@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, btree_map::Entry};
 
 pub use self::{
     book::{Book, MAX_BOOK_CHANGES, Noted},
-    report::{MAX_REPORTED_CHANGES, Report},
+    report::{MAX_REPORTED_CHANGES, Report, shown},
     shape::Shapes,
 };
 use super::problem;

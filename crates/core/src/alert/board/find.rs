@@ -7,15 +7,16 @@ use std::collections::{BTreeMap, HashSet};
 use jiff::{SignedDuration, Timestamp};
 use latchkey_contracts::{About, Feed, Object};
 
-use super::{Board, Entry};
+use super::{Board, Entry, TOLD};
 use crate::{
     alert::{
         Finding, Kind,
         chain::{self, Shared},
         destination, drift, is_raised, line, reader,
     },
+    instant,
     verdict::{
-        ChainWindow, DropOff, Judgement,
+        ChainWindow, DropOff, Judgement, Poll, lag,
         outage::{self, Stage, Tally},
         rejections::{self, Refused},
         source_drop_off,
@@ -39,8 +40,9 @@ impl Board {
         let polls = feeds.iter().map(|(entry, judgement)| (&entry.window, entry.habit.as_deref(), &judgement.poll));
         let whole = source_drop_off(polls, now, &self.policies.of_source(source).whole);
         // A source with one feed is that feed.
-        let silence = feeds.len() > 1 && whole.is_alarm();
-        let finding = chain::find_source(label, if feeds.len() > 1 { whole } else { DropOff::Ok });
+        let is_one = feeds.iter().filter(|(_, judgement)| judgement.poll != Poll::Off).count() <= 1;
+        let silence = !is_one && whole.is_alarm();
+        let finding = chain::find_source(label, if is_one { DropOff::Ok } else { whole });
         if matches!(finding, Finding::Alarm(_)) || self.is_known(Kind::SourceDropOff, || About::Source(source.clone()))
         {
             let about = About::Source(source.clone());
@@ -77,8 +79,8 @@ impl Board {
         refusals: Stage,
         found: &mut Vec<Found>,
     ) -> BTreeMap<String, Stage> {
-        // Of one host there is nothing to tell that is not told of all. Older fetchers do not name theirs.
-        let several = hosts.len() > 1;
+        // Of one host there is nothing to tell that is not told of all. Older fetchers do not name theirs, nor do sources that rest.
+        let several = hosts.keys().filter(|host| !host.is_empty()).count() > 1;
         let hosts = hosts.into_iter().filter(|(host, _)| several && !host.is_empty());
         let causes = hosts.map(|(host, tally)| {
             let raised = self.is_raised_about(Kind::Outage, &About::Object(Object::named(host)));
@@ -146,6 +148,26 @@ impl Board {
         }
     }
 
+    /// What is clear about a reader for a watcher who cannot have seen what another has raised the alert for is not clear: looks are not
+    /// kept over a restart, and what has left a stream is not seen again.
+    fn unless_forgotten(&self, kind: Kind, reader: &str, finding: Finding, now: Timestamp) -> Finding {
+        let slot = self.alerts.get(&(kind, About::Object(Object::named(reader))));
+        let raised = slot.and_then(|slot| slot.known.last.as_ref()).filter(|last| is_raised(last));
+        let Some((raised, Finding::Clear)) = raised.map(|raised| (raised, &finding)) else { return finding };
+        let (since, raised_at) = (raised.since_unix_nano, raised.raises_unix_nano.last().copied().unwrap_or_default());
+        let (since, raised_at) = (instant::from_unix_nano(since), instant::from_unix_nano(raised_at));
+        let is_open = match kind {
+            Kind::UnreadEvicted if raised.reason == reader::EVICTED => {
+                now.duration_since(since) < self.timing.reader.loss_is_told_for
+            }
+            Kind::ReaderBehind | Kind::ReaderStuck | Kind::ReaderSetBack => {
+                raised_at < self.watched_since && now.duration_since(self.watched_since) < lag::KEPT
+            }
+            _ => false,
+        };
+        if is_open { Finding::Unsure } else { finding }
+    }
+
     /// Findings about streams, their readers, lookup tables and destinations.
     pub(super) fn find_parts(&self, now: Timestamp, found: &mut Vec<Found>) {
         for (name, entry) in &self.readers {
@@ -153,7 +175,8 @@ impl Board {
             let Some(at) = entry.window.newest().map(|look| look.at) else { continue };
             let who = reader::Reader { name, stream: entry.stream, is_sink: entry.is_sink };
             for kind in reader::KINDS {
-                found.push(Found::object(kind, name, reader::find(kind, who, &entry.window, self.timing.reader, at)));
+                let finding = reader::find(kind, who, &entry.window, self.timing.reader, at);
+                found.push(Found::object(kind, name, self.unless_forgotten(kind, name, finding, now)));
             }
         }
         for (stream, (bytes, max_bytes)) in &self.streams {
@@ -197,10 +220,7 @@ impl Board {
     fn is_gone(&self, kind: Kind, about: &About, now: Timestamp) -> bool {
         let watched_for = now.duration_since(self.watched_since);
         match about {
-            About::Chain(chain)
-                if matches!(kind, Kind::Rejections | Kind::SchemaDrift | Kind::EventsMissed)
-                    || chain::KINDS.contains(&kind) =>
-            {
+            About::Chain(chain) if TOLD.contains(&kind) || chain::KINDS.contains(&kind) => {
                 !self.chains.contains_key(chain)
                     || (kind == Kind::SchemaDrift && watched_for >= self.timing.settles_after)
                     || (kind == Kind::EventsMissed && watched_for >= self.timing.settles_after)

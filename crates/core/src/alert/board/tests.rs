@@ -219,6 +219,55 @@ fn a_reader_that_stands_still_is_raised_and_resolved() {
 }
 
 #[test]
+fn what_a_new_watcher_cannot_have_seen_is_not_over() {
+    let nano = crate::instant::to_unix_nano;
+    let raised = |kind: Kind, reason: &str, second| Alert {
+        kind: kind.as_str().into(),
+        state: State::Raised.into(),
+        change: Change::Raised.into(),
+        reason: reason.into(),
+        since_unix_nano: nano(at(second)),
+        raises_unix_nano: vec![nano(at(second))],
+        told_at_unix_nano: nano(at(second)),
+        ..Alert::default()
+    };
+    let look = |second: i64| Look {
+        at: at(second),
+        first: 50,
+        last: 100,
+        floor: 100,
+        delivered: 100,
+        pending: 0,
+        ack_pending: 0,
+        redelivered: 0,
+        waiting: Some(1),
+        max_ack_pending: Some(256),
+        oldest_at: None,
+        moved_at: Some(at(second)),
+        max_age: None,
+    };
+    let mut board = board([]);
+    let about = About::Object(Object::named("normalizer"));
+    board.learn(
+        Kind::UnreadEvicted,
+        &about,
+        Known { sequence: 3, last: Some(raised(Kind::UnreadEvicted, "evicted", -60)) },
+    );
+    board.learn(Kind::ReaderSetBack, &about, Known { sequence: 4, last: Some(raised(Kind::ReaderSetBack, "", -60)) });
+    let mut sweep_at = |second| {
+        let seen = Seen { name: "normalizer".into(), stream: "PAGES", is_sink: false, look: look(second) };
+        board.survey(Survey { readers: vec![seen], streams: Vec::new(), tables: None, destinations: Vec::new() });
+        sweep(&mut board, second)
+    };
+    sweep_at(0);
+    assert_eq!(sweep_at(30), [""; 0]);
+    assert_eq!(sweep_at(599), [""; 0]);
+    assert_eq!(sweep_at(600), ["reader_set_back normalizer Resolved after 4"]);
+    assert_eq!(sweep_at(24 * 3_600 - 61), [""; 0]);
+    assert_eq!(sweep_at(24 * 3_600 - 60), ["unread_evicted normalizer Resolved after 3"]);
+}
+
+#[test]
 fn what_validation_refuses_is_raised_and_resolved_an_hour_later() {
     let mut board = board([window(Outcome::Quiet)]);
     let batch = Batch { at: at(0), items: 1, page: true, fault: "json at $".into() };

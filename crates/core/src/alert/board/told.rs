@@ -53,6 +53,9 @@ impl Board {
             hour.forget(now);
             !hour.is_empty()
         });
+        // Whoever is given up again later begins anew.
+        let settles_after = self.timing.settles_after;
+        self.given_up.retain(|_, given_up| !given_up.is_over(settles_after, now));
         for drifting in self.drifting.values_mut() {
             drifting.forget(self.timing.settles_after, now);
         }

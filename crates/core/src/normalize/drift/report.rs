@@ -79,17 +79,45 @@ impl Report {
     }
 }
 
-/// The path without what may be somebody's data.
-fn shown(path: &str) -> String {
-    let part = |part: &str| {
-        let (name, rest) = part.split_at(part.find('[').unwrap_or(part.len()));
-        let name = if is_word(name.trim_start_matches('_')) || name == "$" { name } else { "*" };
-        format!("{name}{}", if rest == "[*]" { rest } else { "" })
+/// The path without what may be somebody's data: of a key only what looks like the name of a field.
+#[must_use]
+pub fn shown(path: &str) -> String {
+    let (mut shown, mut rest) = (String::new(), path);
+    while !rest.is_empty() {
+        let (step, behind) = rest.split_at(first_step(rest));
+        shown += match step.strip_prefix('.') {
+            Some(name) if is_word(name.trim_start_matches('_')) => step,
+            None if matches!(step, "$" | "[*]") => step,
+            // The number of an element.
+            None if step.starts_with('[') && !step.starts_with("['") => "",
+            _ => ".*",
+        };
+        rest = behind;
+    }
+    shown.truncate(shown.floor_char_boundary(MAX_PATH_BYTES));
+    shown
+}
+
+/// Where the first step of a path ends: `.name`, `['any name']`, `[*]` or `[7]`.
+fn first_step(path: &str) -> usize {
+    let Some(quoted) = path.strip_prefix("['") else {
+        let inside = path.char_indices().skip(1);
+        let next = match path.strip_prefix('[') {
+            Some(_) => inside.map(|(at, char)| (at + 1, char == ']')).find(|(_, ends)| *ends),
+            None => inside.map(|(at, char)| (at, matches!(char, '.' | '['))).find(|(_, ends)| *ends),
+        };
+        return next.map_or(path.len(), |(at, _)| at);
     };
-    let parts: Vec<_> = path.split('.').map(part).collect();
-    let mut path = parts.join(".");
-    path.truncate(MAX_PATH_BYTES);
-    path
+    // Quotes inside are escaped, and so are backslashes. Behind the bracket a name that was cut has a mark.
+    let mut escaped = false;
+    let end = quoted.find(|char| {
+        let ends = char == '\'' && !escaped;
+        escaped = char == '\\' && !escaped;
+        ends
+    });
+    let Some(end) = end else { return path.len() };
+    let behind = quoted[end..].strip_prefix("']").unwrap_or_default();
+    path.len() - behind.strip_prefix('…').unwrap_or(behind).len()
 }
 
 #[cfg(test)]
@@ -141,7 +169,11 @@ mod tests {
             ("$.ada@example.com", "$.*.com"),
             ("$.by_user.192.0.2.1.count", "$.by_user.*.*.*.*.count"),
             ("$.vaults.A7K2M9Q4X1B6C3.name", "$.vaults.*.name"),
-            (r#"$["ada@example.com"]"#, "$.*"),
+            ("$['ada@example.com'].last_seen", "$.*.last_seen"),
+            (r"$['ada.lovelace\'].smith@example.com'][*].x", "$.*[*].x"),
+            (r"$['a\\'].b", "$.*.b"),
+            ("$['ada.lovelace of a very long name']….b", "$.*.b"),
+            ("$['never closed", "$.*"),
             ("$.Zoë._id", "$.*._id"),
             ("$.a[3]", "$.a"),
         ] {
