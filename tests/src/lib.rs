@@ -15,7 +15,7 @@ mod wait;
 pub use collector::{Collector, Span};
 pub use container::{NatsImage, engine_answers, nats_image};
 pub use delivered::{Delivered, objects, records};
-pub use line::{Line, Nats, Service, Settings, ask};
+pub use line::{Line, Nats, Service, Settings};
 pub use onepassword::{ACCOUNT, AccountFiles, company, existing, keep_busy, write_account};
 pub use process::Process;
 pub use programs::{command, program};

@@ -159,18 +159,11 @@ impl Line {
         self.started(service).await
     }
 
-    /// Waits until a service says that it has started, and where it listens.
-    pub async fn started(&mut self, service: Service) -> Result<()> {
+    async fn started(&mut self, service: Service) -> Result<()> {
         let process = self.processes[service as usize].as_mut().context("it was started")?;
         let start = process.started().await;
         self.addresses[service as usize] = start["listen"].as_str().context("a start line names its address")?.into();
         Ok(())
-    }
-
-    /// Where a service listens, as it said when it started.
-    #[must_use]
-    pub fn address(&self, service: Service) -> &str {
-        &self.addresses[service as usize]
     }
 
     /// Where events are delivered to.
@@ -202,7 +195,13 @@ impl Line {
 
     /// What a service says about itself at `path`.
     pub async fn ask(&self, service: Service, path: &str) -> Result<String> {
-        ask(&self.addresses[service as usize], path).await
+        let mut stream = TcpStream::connect(&self.addresses[service as usize]).await?;
+        stream
+            .write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes())
+            .await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok(answer)
     }
 
     /// Pages stored and batches delivered so far; nothing while NATS does not answer.
@@ -299,13 +298,4 @@ fn merge(base: &mut Value, more: &Value) {
         }
         (base, more) => *base = more.clone(),
     }
-}
-
-/// What the service that listens there answers to `GET path`, its status line first.
-pub async fn ask(address: &str, path: &str) -> Result<String> {
-    let mut stream = TcpStream::connect(address).await?;
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes()).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    Ok(answer)
 }
