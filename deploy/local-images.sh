@@ -49,11 +49,12 @@ END
     echo latchkey/nats:local
 }
 
-# The one given, else the one on PATH, else the newest that Latchkey has fetched.
+# The one given, else the one on PATH, else the newest that Latchkey has fetched. What a package manager puts on PATH may be a script that
+# starts the server from elsewhere; in an image there is no elsewhere.
 find_nats_server() {
     local server
     for server in "${NATS_SERVER_BIN:-}" "$(command -v nats-server)"; do
-        [[ -z $server ]] || { echo "$server" && return; }
+        [[ -z $server || $(head -c 2 "$server") == '#!' ]] || { echo "$server" && return; }
     done
     server=$(find "${XDG_CACHE_HOME:-$HOME/.cache}/latchkey" -path '*/nats-server-*/nats-server' 2>/dev/null | sort -V | tail -n 1)
     [[ -n $server ]] && echo "$server"

@@ -2,8 +2,20 @@
 
 use std::path::Path;
 
-const NOUNS: [&str; 11] =
-    ["alert", "budget", "checkpoint", "delivery", "drift", "event", "habit", "page", "rejection", "reread", "task"];
+const NOUNS: [&str; 12] = [
+    "alert",
+    "budget",
+    "checkpoint",
+    "delivery",
+    "drift",
+    "event",
+    "habit",
+    "page",
+    "rejection",
+    "reread",
+    "task",
+    "window",
+];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new("../../proto");

@@ -4,7 +4,9 @@
 //! registry, else it is made of the nats-server that all other tests use: a machine without a way out tests the same.
 
 use std::{
-    env, fs,
+    env,
+    fs::{self, File},
+    io::Read,
     path::Path,
     process::{Command, Output, Stdio},
 };
@@ -55,7 +57,11 @@ pub fn nats_image() -> Result<NatsImage> {
 }
 
 fn own_image() -> Result<NatsImage> {
-    let binary = server::obtain_blocking(&ObtainOptions::default(), |_| {})?;
+    let mut binary = server::obtain_blocking(&ObtainOptions::default(), |_| {})?;
+    if is_script(&binary.path)? {
+        let fetched = ObtainOptions { explicit: None, search_path: None, ..ObtainOptions::default() };
+        binary = server::obtain_blocking(&fetched, |_| {})?;
+    }
     let image = format!("{OWN_NAME}:{}", binary.version);
     if !has(&image)? {
         let context = tempfile::tempdir()?;
@@ -64,6 +70,13 @@ fn own_image() -> Result<NatsImage> {
         build(&image, context.path())?;
     }
     Ok(split(&image))
+}
+
+/// What a package manager puts on the path may be a script that starts the server from elsewhere; in an image there is no elsewhere.
+fn is_script(program: &Path) -> Result<bool> {
+    let mut start = [0; 2];
+    File::open(program)?.read_exact(&mut start)?;
+    Ok(start == *b"#!")
 }
 
 fn has(image: &str) -> Result<bool> {

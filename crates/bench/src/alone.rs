@@ -140,7 +140,7 @@ async fn pages(feeds: &[Feed], now: Timestamp) -> Result<Vec<(RawPage, Bytes)>> 
         let mut request = PageRequest::Reset { limit: 1_000, start, end: None };
         for _ in 0..PAGES {
             let response = client.page(*feed, &request).await?;
-            let view = response.page()?;
+            let view = response.page(now)?;
             let page = RawPage {
                 source: "bench".into(),
                 source_label: "bench".into(),

@@ -8,7 +8,7 @@ use crate::{
     alone::Alone,
     arguments::Arguments,
     drain::Drain,
-    judging::Judging,
+    judging::{self, Judging},
     number::{count, grouped},
     side_by_side,
     silence::{self, Cell, Row},
@@ -67,16 +67,21 @@ pub(crate) fn table(out: &mut impl Write, arguments: &Arguments, drain: &Drain) 
 }
 
 /// What judging every chain takes.
-pub(crate) fn judging(out: &mut impl Write, judging: &Judging) -> io::Result<()> {
-    writeln!(
-        out,
-        "{} chains, {} alerts raised: {:.1} ms a sweep (the slowest {:.1} ms), {:.0} MiB at most",
-        grouped(count(judging.chains)),
-        grouped(count(judging.raised)),
-        judging.median.as_secs_f64() * 1_000.0,
-        judging.slowest.as_secs_f64() * 1_000.0,
-        count(judging.peak) / MIB,
-    )
+pub(crate) fn judging(out: &mut impl Write, boards: &[Judging]) -> io::Result<()> {
+    let (sweep, peak) = judging::BAR;
+    for board in boards {
+        writeln!(
+            out,
+            "{}: {} chains, {} alerts raised: {:.1} ms a sweep (the slowest {:.1} ms), {:.0} MiB at most",
+            board.name,
+            grouped(count(board.chains)),
+            grouped(count(board.raised)),
+            board.median.as_secs_f64() * 1_000.0,
+            board.slowest.as_secs_f64() * 1_000.0,
+            count(board.peak) / MIB,
+        )?;
+    }
+    writeln!(out, "the bar: {} ms a sweep, {:.0} MiB", sweep.as_millis(), count(peak) / MIB)
 }
 
 /// False alarms and delays of each policy, by events a week.

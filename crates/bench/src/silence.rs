@@ -130,6 +130,7 @@ impl<'a> Watched<'a> {
             clock_skew: None,
             position_at: None,
             host: String::new(),
+            token_fault: None,
         };
         Ok(Self { policy, habit: policy.habits().map(|_| Habit::default()), window, now: begin })
     }

@@ -126,7 +126,7 @@ impl Scene {
         });
         let file = directory.path().join("latchkey.yml");
         fs::write(&file, serde_json::to_vec_pretty(&configuration)?)?;
-        let watch = Watch::begin(&bus, [name(LOUD), name(SLOW)]).await?;
+        let watch = Watch::begin(&bus, [name(LOUD), name(SLOW)]);
         let mut command = programs.command("latchkey-fetcher")?;
         command.arg("--config").arg(file);
         let fetcher = Process::start("fetcher", command, directory.path())?;

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{Client, Event, jetstream};
+use async_nats::{Client, ConnectErrorKind, Event, jetstream};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{sync::watch, time::Instant};
 
@@ -28,6 +28,9 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Publishes that may wait for their acknowledgement at once in one process.
 const MAX_UNACKNOWLEDGED: usize = 1_024;
 
+/// How a certificate begins in a PEM file.
+const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
+
 /// The oldest server whose features (expected sequence by subject, message TTL) this system relies on.
 const REQUIRED_VERSION: (i64, i64, i64) = (2, 11, 0);
 const REQUIRED_VERSION_TEXT: &str = "2.11";
@@ -43,7 +46,7 @@ pub struct ConnectOptions {
     pub token: Option<SecretString>,
     /// A `.creds` file with a user's JWT and key.
     pub credentials_file: Option<PathBuf>,
-    /// PEM certificates of authorities to trust in addition to the system's.
+    /// PEM certificates of authorities to trust in place of the system's.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -63,25 +66,35 @@ impl fmt::Debug for Bus {
 }
 
 impl Bus {
-    /// Connects, trying for at most 30 s so that services may start before their server.
+    /// Connects, trying for at most 30 s, for those who expect a server to be there or to be starting.
     pub async fn connect(options: ConnectOptions) -> Result<Self, Error> {
+        let deadline = Instant::now() + CONNECT_WITHIN;
+        loop {
+            match Self::connect_once(&options).await {
+                Err(error) if error.is_transient() => {
+                    if Instant::now() + CONNECT_PAUSE >= deadline {
+                        return Err(error.after(CONNECT_WITHIN));
+                    }
+                    tokio::time::sleep(CONNECT_PAUSE).await;
+                }
+                connected => return connected,
+            }
+        }
+    }
+
+    /// Connects if a server answers at this moment. Whether to try again is for the caller to decide, by [`Error::is_transient`].
+    pub async fn connect_once(options: &ConnectOptions) -> Result<Self, Error> {
         let (announce, connected) = watch::channel(false);
         let closing = Arc::new(AtomicBool::new(false));
-        let deadline = Instant::now() + CONNECT_WITHIN;
-        let client = loop {
-            let attempt = client_options(&options, &announce, &closing).await?;
-            match attempt.connect(options.servers.as_slice()).await {
-                Ok(client) => break client,
-                Err(error) if Instant::now() + CONNECT_PAUSE >= deadline => {
-                    return Err(Error::Connect {
-                        servers: without_secrets(&options.servers),
-                        seconds: CONNECT_WITHIN.as_secs(),
-                        reason: error.to_string(),
-                    });
-                }
-                Err(_) => tokio::time::sleep(CONNECT_PAUSE).await,
+        let attempt = client_options(options, &announce, &closing).await?;
+        let servers = || without_secrets(&options.servers);
+        let client = attempt.connect(options.servers.as_slice()).await.map_err(|error| match error.kind() {
+            ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
+                Error::Refused { servers: servers(), reason: error.to_string() }
             }
-        };
+            ConnectErrorKind::ServerParse => Error::Settings(format!("url {}: {error}", servers())),
+            _ => Error::Connect { servers: servers(), seconds: CALL_TIMEOUT.as_secs(), reason: error.to_string() },
+        })?;
         let (major, minor, patch) = REQUIRED_VERSION;
         if !client.is_server_compatible(major, minor, patch) {
             return Err(Error::Version { found: client.server_info().version, required: REQUIRED_VERSION_TEXT });
@@ -159,9 +172,18 @@ async fn client_options(
         client = client.credentials_file(path).await.map_err(refused)?;
     }
     if let Some(path) = &options.ca_file {
+        check_authorities(path).await?;
         client = client.add_root_certificates(path.clone());
     }
     Ok(client)
+}
+
+/// The client reads the file while it connects, and what is wrong with it then looks like a server that does not answer.
+async fn check_authorities(path: &Path) -> Result<(), Error> {
+    let refused = |reason: &dyn fmt::Display| Error::Settings(format!("ca_file {}: {reason}", path.display()));
+    let text = tokio::fs::read(path).await.map_err(|error| refused(&error))?;
+    let holds_one = text.windows(CERTIFICATE.len()).any(|window| window == CERTIFICATE);
+    holds_one.then_some(()).ok_or_else(|| refused(&"it holds no PEM certificate"))
 }
 
 /// A permission that is denied shows nowhere but here: elsewhere it looks like a time-out.

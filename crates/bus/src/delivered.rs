@@ -10,7 +10,7 @@ use opentelemetry::Context;
 use crate::{
     connect::Bus,
     error::{Error, Undecodable},
-    healing::Pause,
+    healing::Healing,
     stored::timestamp,
     trace,
     wire::Wire,
@@ -69,22 +69,21 @@ impl<T> Delivered<T> {
 }
 
 /// The deliveries of a durable consumer to this process.
+#[must_use = "nothing is pulled until somebody waits for it"]
 pub struct Deliveries<T> {
     bus: Bus,
     consumer: String,
     stream: &'static str,
     /// Messages held here while their lease runs: few, because the lease of a waiting message runs too.
     prefetch: usize,
-    messages: Option<pull::Stream>,
-    pause: Pause,
+    messages: Healing<pull::Stream>,
     kind: PhantomData<fn() -> T>,
 }
 
 impl<T: Wire> Deliveries<T> {
-    pub(crate) async fn open(bus: &Bus, consumer: &str, stream: &'static str, prefetch: usize) -> Result<Self, Error> {
-        let messages = Some(pull(bus, consumer, stream, prefetch).await?);
+    pub(crate) fn new(bus: &Bus, consumer: &str, stream: &'static str, prefetch: usize) -> Self {
         let (bus, consumer) = (bus.clone(), consumer.to_owned());
-        Ok(Self { bus, consumer, stream, prefetch, messages, pause: Pause::default(), kind: PhantomData })
+        Self { bus, consumer, stream, prefetch, messages: Healing::new(), kind: PhantomData }
     }
 
     /// The next delivery. Waits over disconnections and server restarts; errs only if the consumer no longer exists.
@@ -92,31 +91,18 @@ impl<T: Wire> Deliveries<T> {
     /// Cancel-safe: a delivery is either returned or still here.
     pub async fn next(&mut self) -> Result<Delivered<T>, Error> {
         loop {
-            self.pause.wait().await;
-            let messages = match &mut self.messages {
-                Some(messages) => messages,
-                empty => match pull(&self.bus, &self.consumer, self.stream, self.prefetch).await {
-                    Ok(messages) => empty.insert(messages),
-                    Err(error) if error.is_transient() => {
-                        self.pause.lengthen();
-                        continue;
-                    }
-                    Err(error) => return Err(error),
-                },
-            };
+            let open = || pull(self.bus.clone(), self.consumer.clone(), self.stream, self.prefetch);
+            let messages = self.messages.stream(open).await?;
             match messages.next().await {
                 Some(Ok(message)) => {
-                    self.pause.clear();
+                    self.messages.works();
                     return delivered(message);
                 }
                 Some(Err(error)) => {
                     tracing::debug!(consumer = self.consumer, %error, "pulling failed; trying again");
-                    self.pause.lengthen();
+                    self.messages.rest();
                 }
-                None => {
-                    self.messages = None;
-                    self.pause.lengthen();
-                }
+                None => self.messages.broken(),
             }
         }
     }
@@ -126,7 +112,7 @@ impl<T: Wire> Deliveries<T> {
     /// To be called before the last deliveries are answered: while a pull request stands, a message that is handed back comes right
     /// back to the one who stops, and stays lost until its lease ends.
     pub async fn close(self) {
-        let Some(mut messages) = self.messages else { return };
+        let Some(mut messages) = self.messages.into_stream() else { return };
         let mut held = Vec::new();
         while let Some(Some(Ok(message))) = messages.next().now_or_never() {
             held.push(message);
@@ -140,10 +126,11 @@ impl<T: Wire> Deliveries<T> {
     }
 }
 
-async fn pull(bus: &Bus, consumer: &str, stream: &str, prefetch: usize) -> Result<pull::Stream, Error> {
+async fn pull(bus: Bus, consumer: String, stream: &str, prefetch: usize) -> Result<pull::Stream, Error> {
     let failed = |error: &dyn std::fmt::Display| Error::unavailable("pulling messages", format!("{consumer}: {error}"));
+    let missing = |error| Error::of_consumer("pulling messages", &format!("consumer {consumer}"), &error);
     let handle: jetstream::consumer::PullConsumer =
-        bus.jetstream.get_consumer_from_stream(consumer, stream).await.map_err(|error| failed(&error))?;
+        bus.jetstream.get_consumer_from_stream(&consumer, stream).await.map_err(missing)?;
     let messages =
         handle.stream().max_messages_per_batch(prefetch).heartbeat(HEARTBEAT).expires(EXPIRES).messages().await;
     messages.map_err(|error| failed(&error))

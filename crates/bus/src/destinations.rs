@@ -7,28 +7,18 @@ use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use jiff::Timestamp;
 use latchkey_contracts::{
     alert::Alert,
-    topology::{ALERTS, Consumer, DESTINATION},
+    topology::{ALERTS, Consumer, DESTINATION, consumer_of},
 };
 
 use crate::{
     Deliveries, Error,
     connect::Bus,
     provision::{compare_consumers, consumer_config},
-    state::within,
     stored::timestamp,
 };
 
 /// One at a time, as the consumer hands them out.
 const PREFETCH: usize = 1;
-
-/// What a destination has not taken yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DestinationState {
-    /// Transitions that were never delivered or not yet taken.
-    pub waiting: u64,
-    /// Stream sequence up to which everything is answered for.
-    pub floor: u64,
-}
 
 impl Bus {
     /// Makes sure that the destination has its consumer, which begins with the last transition of every alert. Says since when it
@@ -52,26 +42,8 @@ impl Bus {
     }
 
     /// The transitions for a destination, shared by all alerters.
-    pub async fn destination(&self, name: &str) -> Result<Deliveries<Alert>, Error> {
+    pub fn destination(&self, name: &str) -> Deliveries<Alert> {
         let Consumer { stream, .. } = DESTINATION;
-        Deliveries::open(self, &consumer_of(name), stream, PREFETCH).await
+        Deliveries::new(self, &consumer_of(name), stream, PREFETCH)
     }
-
-    /// How far a destination is.
-    pub async fn destination_state(&self, name: &str) -> Result<DestinationState, Error> {
-        let unavailable = |error: &dyn std::fmt::Display| {
-            Error::unavailable("reading a consumer's state", format!("{}: {error}", consumer_of(name)))
-        };
-        let look = async {
-            let stream = self.jetstream.get_stream_no_info(ALERTS.name).await.map_err(|error| unavailable(&error))?;
-            stream.consumer_info(consumer_of(name)).await.map_err(|error| unavailable(&error))
-        };
-        let info = within("reading a consumer's state", look).await?;
-        let waiting = info.num_pending + info.num_ack_pending as u64;
-        Ok(DestinationState { waiting, floor: info.ack_floor.stream_sequence })
-    }
-}
-
-fn consumer_of(name: &str) -> String {
-    DESTINATION.name.replace('*', name)
 }

@@ -2,13 +2,33 @@
 //!
 //! Answers of the server that a caller decides on (conflict, full, unknown) are no errors: they are [`crate::Publication`].
 
+use std::time::Duration;
+
 use async_nats::jetstream::{
-    ErrorCode,
+    self, ErrorCode,
+    context::{CreateStreamError, CreateStreamErrorKind},
     stream::{ConsumerError, ConsumerErrorKind},
 };
 use latchkey_contracts::topology;
 
 use crate::Publication;
+
+const CREATING_STREAM: &str = "creating a stream";
+pub(crate) const CREATING_CONSUMER: &str = "creating a consumer";
+
+/// What JetStream answers to a stream or consumer that it cannot have until somebody changes its settings or ours.
+///
+/// JetStream that is not enabled is none of it: a server that is shutting down says the same. Neither are peers that are missing: a cluster
+/// that is starting says so.
+const NEEDS_SOMEBODY: [ErrorCode; 7] = [
+    ErrorCode::ACCOUNT_RESOURCES_EXCEEDED,
+    ErrorCode::MAXIMUM_CONSUMERS_LIMIT,
+    ErrorCode::MAXIMUM_STREAMS_LIMIT,
+    ErrorCode::STORAGE_RESOURCES_EXCEEDED,
+    ErrorCode::STREAM_MAX_STREAM_BYTES_EXCEEDED,
+    ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED,
+    ErrorCode::STREAM_SUBJECT_OVERLAP,
+];
 
 /// A call to the bus that gave no usable answer.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +43,16 @@ pub enum Error {
         /// The bound.
         seconds: u64,
         /// What the last attempt said.
+        reason: String,
+    },
+    /// A server answered, and does not let us in.
+    #[error(
+        "NATS at {servers} refuses the credentials: {reason}; check nats.token_file, nats.credentials_file, or the user in the address"
+    )]
+    Refused {
+        /// Addresses without user names or passwords.
+        servers: String,
+        /// What it said.
         reason: String,
     },
     /// The configuration of the connection itself is unusable.
@@ -49,6 +79,14 @@ pub enum Error {
         want: String,
         /// The value on the server.
         have: String,
+    },
+    /// JetStream cannot have a stream or consumer as this version wants it.
+    #[error("{action} is impossible: {reason}; change the settings of nats-server or of section nats")]
+    Impossible {
+        /// What was asked.
+        action: &'static str,
+        /// What came back.
+        reason: String,
     },
     /// A stream or consumer that existed is gone: deleted, or its server lost its storage. Starting again creates it anew.
     #[error("{object} does not exist any more; a restart creates it")]
@@ -83,6 +121,15 @@ impl Error {
         matches!(self, Self::Connect { .. } | Self::Unavailable { .. })
     }
 
+    /// The same after trying for so long.
+    #[must_use]
+    pub fn after(self, tried: Duration) -> Self {
+        match self {
+            Self::Connect { servers, reason, .. } => Self::Connect { servers, seconds: tried.as_secs(), reason },
+            other => other,
+        }
+    }
+
     /// What an error of the client about a stream or consumer means.
     pub(crate) fn of_consumer(action: &'static str, object: &str, error: &ConsumerError) -> Self {
         match error.kind() {
@@ -92,6 +139,29 @@ impl Error {
                 Self::Missing { object: object.into() }
             }
             _ => Self::unavailable(action, format!("{object}: {error}")),
+        }
+    }
+
+    pub(crate) fn of_creating_stream(name: &str, error: &CreateStreamError) -> Self {
+        let refusal = match error.kind() {
+            CreateStreamErrorKind::JetStream(refusal) => Some(refusal),
+            _ => None,
+        };
+        Self::of_creating(CREATING_STREAM, format!("{name}: {error}"), refusal.as_ref())
+    }
+
+    pub(crate) fn of_creating_consumer(name: &str, error: &ConsumerError) -> Self {
+        let refusal = match error.kind() {
+            ConsumerErrorKind::JetStream(refusal) => Some(refusal),
+            _ => None,
+        };
+        Self::of_creating(CREATING_CONSUMER, format!("{name}: {error}"), refusal.as_ref())
+    }
+
+    fn of_creating(action: &'static str, reason: String, refusal: Option<&jetstream::Error>) -> Self {
+        match refusal {
+            Some(refusal) if NEEDS_SOMEBODY.contains(&refusal.error_code()) => Self::Impossible { action, reason },
+            _ => Self::Unavailable { action, reason },
         }
     }
 

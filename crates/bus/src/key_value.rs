@@ -63,14 +63,14 @@ impl Wire for BucketValue {
 
 impl Bus {
     /// The value of every source, then each further one as it comes.
-    pub async fn watch_sources(&self) -> Result<Reader<BucketValue>, Error> {
-        Reader::open(self, SOURCES.stream, From::LastPerSubject).await
+    pub fn watch_sources(&self) -> Reader<BucketValue> {
+        Reader::new(self, SOURCES.stream, From::LastPerSubject)
     }
 
     /// The value of every source as of this moment, marks of removed ones included.
     pub async fn sources(&self) -> Result<Vec<Item<BucketValue>>, Error> {
         let all = self.stream_state(&SOURCES.stream).await?;
-        self.watch_sources().await?.up_to(all.messages).await
+        self.watch_sources().up_to(all.messages).await
     }
 
     /// The value of one source.
@@ -102,8 +102,8 @@ impl Bus {
     }
 
     /// The sealed token of every source, then each further one as it comes.
-    pub async fn watch_tokens(&self) -> Result<Reader<BucketValue>, Error> {
-        Reader::open(self, TOKENS.stream, From::LastPerSubject).await
+    pub fn watch_tokens(&self) -> Reader<BucketValue> {
+        Reader::new(self, TOKENS.stream, From::LastPerSubject)
     }
 
     /// The sealed token of one source.

@@ -19,8 +19,9 @@ use latchkey_contracts::{
     task::{Task, task::Kind},
     topology::{
         ALERTS, BUDGETS, CHECKPOINTS, DELIVERIES, DRIFTS, EVENTS, FETCHER, HABITS, NORMALIZER, NOTIFIER, PAGES,
-        REJECTIONS, REREADS, TASKS,
+        REJECTIONS, REREADS, TASKS, WINDOWS,
     },
+    window::{Window, window::Of},
 };
 
 use crate::{Deliveries, Error, Publication, Reader, Stored, connect::Bus, publish::Guard, reader::From};
@@ -64,20 +65,20 @@ impl Bus {
     }
 
     /// The last checkpoint of every chain, then each further one as it comes.
-    pub async fn watch_checkpoints(&self) -> Result<Reader<Checkpoint>, Error> {
-        Reader::open(self, CHECKPOINTS, From::LastPerSubject).await
+    pub fn watch_checkpoints(&self) -> Reader<Checkpoint> {
+        Reader::new(self, CHECKPOINTS, From::LastPerSubject)
     }
 
     /// The last checkpoint of every chain as of this moment, without those that cannot be read.
     pub async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error> {
         let all = self.stream_state(&CHECKPOINTS).await?;
-        let items = self.watch_checkpoints().await?.up_to(all.messages).await?;
+        let items = self.watch_checkpoints().up_to(all.messages).await?;
         Ok(items.into_iter().filter_map(|item| item.message.ok()).collect())
     }
 
     /// The shared work of the normalizers.
-    pub async fn pages(&self) -> Result<Deliveries<RawPage>, Error> {
-        Deliveries::open(self, NORMALIZER.name, NORMALIZER.stream, PAGES_PREFETCH).await
+    pub fn pages(&self) -> Deliveries<RawPage> {
+        Deliveries::new(self, NORMALIZER.name, NORMALIZER.stream, PAGES_PREFETCH)
     }
 }
 
@@ -135,8 +136,8 @@ impl Bus {
     }
 
     /// The shared work of the fetchers.
-    pub async fn tasks(&self) -> Result<Deliveries<Task>, Error> {
-        Deliveries::open(self, FETCHER.name, FETCHER.stream, TASKS_PREFETCH).await
+    pub fn tasks(&self) -> Deliveries<Task> {
+        Deliveries::new(self, FETCHER.name, FETCHER.stream, TASKS_PREFETCH)
     }
 }
 
@@ -148,8 +149,8 @@ impl Bus {
     }
 
     /// How far every chain's past has been read again, then each further step as it comes.
-    pub async fn watch_rereads(&self) -> Result<Reader<Reread>, Error> {
-        Reader::open(self, REREADS, From::LastPerSubject).await
+    pub fn watch_rereads(&self) -> Reader<Reread> {
+        Reader::new(self, REREADS, From::LastPerSubject)
     }
 
     /// Replaces it if `expected` is the sequence of the newest (0: there is none).
@@ -201,8 +202,8 @@ impl Bus {
     }
 
     /// Every message of EVENTS from `sequence` on, in order.
-    pub async fn events_from(&self, sequence: u64) -> Result<Reader<Batch>, Error> {
-        Reader::open(self, EVENTS, From::Sequence(sequence)).await
+    pub fn events_from(&self, sequence: u64) -> Reader<Batch> {
+        Reader::new(self, EVENTS, From::Sequence(sequence))
     }
 
     /// The message at a sequence of EVENTS; `None` if there is none or retention has removed it.
@@ -214,21 +215,26 @@ impl Bus {
 /// What validation refused.
 impl Bus {
     /// Every message of REJECTIONS stored after a moment, in order, then each further one as it comes.
-    pub async fn rejections_since(&self, since: Timestamp) -> Result<Reader<RejectionBatch>, Error> {
-        Reader::open(self, REJECTIONS, From::Time(since)).await
+    pub fn rejections_since(&self, since: Timestamp) -> Reader<RejectionBatch> {
+        Reader::new(self, REJECTIONS, From::Time(since))
     }
 }
 
 /// How events differ from their schemas.
 impl Bus {
-    /// Replaces the chain's report.
-    pub async fn publish_drift(&self, chain: &Chain, drift: &Drift) -> Result<Publication, Error> {
-        self.publish(subject::drift(chain), drift, Guard::None).await
+    /// What is known of the chain's.
+    pub async fn last_drift(&self, chain: &Chain) -> Result<Option<Stored<Drift>>, Error> {
+        self.last(&DRIFTS.stream, subject::drift(chain)).await
     }
 
-    /// The newest report of every chain that has one, then each further one as it comes.
-    pub async fn watch_drifts(&self) -> Result<Reader<Drift>, Error> {
-        Reader::open(self, DRIFTS.stream, From::LastPerSubject).await
+    /// Replaces it if `expected` is the sequence of the newest (0: there is none).
+    pub async fn publish_drift(&self, chain: &Chain, drift: &Drift, expected: u64) -> Result<Publication, Error> {
+        self.publish(subject::drift(chain), drift, Guard::After(expected)).await
+    }
+
+    /// What is known of every chain that has any, then each further value as it comes.
+    pub fn watch_drifts(&self) -> Reader<Drift> {
+        Reader::new(self, DRIFTS.stream, From::LastPerSubject)
     }
 }
 
@@ -239,11 +245,48 @@ impl Bus {
         self.publish(subject::habit(chain), habit, Guard::None).await
     }
 
+    /// Removes what is learned of a chain.
+    pub async fn forget_habit(&self, chain: &Chain) -> Result<(), Error> {
+        let subject = subject::habit(chain);
+        let sequence = match self.last::<Habit>(&HABITS.stream, subject.clone()).await {
+            Ok(Some(stored)) => stored.sequence,
+            Ok(None) => return Ok(()),
+            Err(Error::Undecodable { sequence, .. }) => sequence,
+            Err(error) => return Err(error),
+        };
+        self.purge(&HABITS.stream, subject, sequence + 1).await
+    }
+
     /// What is learned of every chain as of this moment, without what cannot be read.
     pub async fn habits(&self) -> Result<Vec<Habit>, Error> {
         let all = self.stream_state(&HABITS.stream).await?;
-        let items = Reader::open(self, HABITS.stream, From::LastPerSubject).await?.up_to(all.messages).await?;
+        let items = Reader::new(self, HABITS.stream, From::LastPerSubject).up_to(all.messages).await?;
         Ok(items.into_iter().filter_map(|item| item.message.ok()).collect())
+    }
+}
+
+/// What alerters have seen of streams and their readers.
+impl Bus {
+    /// The window of every stream and reader, then each further one as it comes.
+    pub fn watch_windows(&self) -> Reader<Window> {
+        Reader::new(self, WINDOWS.stream, From::LastPerSubject)
+    }
+
+    /// The window of the same stream or reader as this one.
+    pub async fn last_window(&self, like: &Window) -> Result<Option<Stored<Window>>, Error> {
+        self.last(&WINDOWS.stream, window(like)).await
+    }
+
+    /// Replaces a window if `expected` is the sequence of the one before (0: there is none).
+    pub async fn publish_window(&self, value: &Window, expected: u64) -> Result<Publication, Error> {
+        self.publish(window(value), value, Guard::After(expected)).await
+    }
+}
+
+fn window(Window { stream, of }: &Window) -> String {
+    match of {
+        Some(Of::Reader(reader)) => subject::window_of_reader(stream, &reader.name),
+        Some(Of::Room(_)) | None => subject::window_of_stream(stream),
     }
 }
 
@@ -264,8 +307,8 @@ impl Bus {
     }
 
     /// How far every sink is, then each further step as it comes.
-    pub async fn watch_deliveries(&self) -> Result<Reader<Delivery>, Error> {
-        Reader::open(self, DELIVERIES, From::LastPerSubject).await
+    pub fn watch_deliveries(&self) -> Reader<Delivery> {
+        Reader::new(self, DELIVERIES, From::LastPerSubject)
     }
 
     /// Replaces a sink's progress if `expected` is the sequence of its newest (0: there is none).
@@ -320,18 +363,18 @@ impl Bus {
     }
 
     /// The last transition of every alert, then each further one as it comes.
-    pub async fn watch_alerts(&self) -> Result<Reader<Alert>, Error> {
-        Reader::open(self, ALERTS, From::LastPerSubject).await
+    pub fn watch_alerts(&self) -> Reader<Alert> {
+        Reader::new(self, ALERTS, From::LastPerSubject)
     }
 
     /// Every transition that is kept, oldest first.
-    pub async fn alert_history(&self) -> Result<Reader<Alert>, Error> {
-        Reader::open(self, ALERTS, From::Sequence(1)).await
+    pub fn alert_history(&self) -> Reader<Alert> {
+        Reader::new(self, ALERTS, From::Sequence(1))
     }
 
     /// Every transition once, for the logs of all alerters together.
-    pub async fn alerts(&self) -> Result<Deliveries<Alert>, Error> {
-        Deliveries::open(self, NOTIFIER.name, NOTIFIER.stream, ALERTS_PREFETCH).await
+    pub fn alerts(&self) -> Deliveries<Alert> {
+        Deliveries::new(self, NOTIFIER.name, NOTIFIER.stream, ALERTS_PREFETCH)
     }
 }
 

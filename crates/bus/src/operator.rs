@@ -1,6 +1,6 @@
 //! What operators do with the `nats` tool, for tests of what follows from it. No program of ours does any of it.
 
-use async_nats::jetstream::consumer::pull;
+use async_nats::{HeaderMap, jetstream::consumer::pull};
 use latchkey_contracts::topology::{Consumer, Stream};
 
 use crate::{Error, connect::Bus, provision::consumer_config};
@@ -9,6 +9,21 @@ use crate::{Error, connect::Bus, provision::consumer_config};
 pub async fn purge(bus: &Bus, stream: &Stream) -> Result<(), Error> {
     let purged = bus.stream(stream).await?.purge().await;
     purged.map(|_| ()).map_err(|error| Error::unavailable("purging a stream", error))
+}
+
+/// `nats stream rm`.
+pub async fn remove_stream(bus: &Bus, stream: &Stream) -> Result<(), Error> {
+    let removed = bus.jetstream.delete_stream(stream.name).await;
+    removed.map(|_| ()).map_err(|error| Error::unavailable("removing a stream", error))
+}
+
+/// `nats kv del`, of the value with this subject: it leaves a mark in its place.
+pub async fn delete_value(bus: &Bus, subject: String) -> Result<(), Error> {
+    let mut headers = HeaderMap::new();
+    headers.insert("KV-Operation", "DEL");
+    let failed = |error| Error::unavailable("deleting a value", error);
+    let stored = bus.jetstream.publish_with_headers(subject, headers, "".into()).await.map_err(failed)?;
+    stored.await.map(|_| ()).map_err(failed)
 }
 
 /// `nats consumer rm`.

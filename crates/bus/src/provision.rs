@@ -15,7 +15,10 @@ use latchkey_contracts::topology::{
     BUCKETS, Bucket, CONSUMERS, Consumer, Discard, KEY_VALUES, KeyValue, Limits, STREAMS, Stream,
 };
 
-use crate::{connect::Bus, error::Error};
+use crate::{
+    connect::Bus,
+    error::{CREATING_CONSUMER, Error},
+};
 
 /// The server's default, since object stores repeat no message.
 const BUCKET_DUPLICATE_WINDOW: Duration = Duration::from_mins(2);
@@ -23,7 +26,8 @@ const BUCKET_DUPLICATE_WINDOW: Duration = Duration::from_mins(2);
 impl Bus {
     /// Makes sure that every stream, bucket and consumer exists as [`latchkey_contracts::topology`] describes it.
     ///
-    /// Safe to call from every service at every start, also at once.
+    /// Safe to call from every service at every start, also at once, and again after a failure: one try, whose error says by
+    /// [`Error::is_transient`] whether another is worth it.
     pub async fn provision(&self, limits: Limits) -> Result<(), Error> {
         let streams = STREAMS.iter().map(|stream| stream_config(stream, limits));
         let buckets = BUCKETS.iter().map(|bucket| bucket_config(bucket, limits));
@@ -38,18 +42,21 @@ impl Bus {
             .jetstream
             .get_or_create_stream(want.clone())
             .await
-            .map_err(|error| Error::unavailable("creating a stream", format!("{}: {error}", want.name)))?;
+            .map_err(|error| Error::of_creating_stream(&want.name, &error))?;
         compare_streams(&want, &found.cached_info().config)
     }
 
     async fn ensure_consumer(&self, consumer: &Consumer) -> Result<(), Error> {
         let want = consumer_config(consumer);
-        let unavailable = |error: &dyn std::fmt::Display| {
-            Error::unavailable("creating a consumer", format!("{}: {error}", consumer.name))
-        };
-        let stream = self.jetstream.get_stream_no_info(consumer.stream).await.map_err(|error| unavailable(&error))?;
-        let found =
-            stream.get_or_create_consumer(consumer.name, want.clone()).await.map_err(|error| unavailable(&error))?;
+        let stream = self
+            .jetstream
+            .get_stream_no_info(consumer.stream)
+            .await
+            .map_err(|error| Error::unavailable(CREATING_CONSUMER, format!("{}: {error}", consumer.name)))?;
+        let found = stream
+            .get_or_create_consumer(consumer.name, want.clone())
+            .await
+            .map_err(|error| Error::of_creating_consumer(consumer.name, &error))?;
         compare_consumers(consumer.name, &want, &found.cached_info().config)
     }
 }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::{
     connect::Bus,
     error::{Error, Undecodable},
-    healing::Pause,
+    healing::Healing,
     stored::{date_time, timestamp},
     trace,
     wire::Wire,
@@ -61,36 +61,36 @@ impl From {
 }
 
 /// Messages of a stream, each once and in order, also over reconnections and restarts of the server.
+#[must_use = "nothing is read until somebody waits for it"]
 pub struct Reader<T> {
     bus: Bus,
     stream: Stream,
+    /// Where reading began.
+    start: From,
+    /// Where it goes on.
     from: From,
-    messages: Option<pull::Ordered>,
+    reading: Healing<Reading>,
     /// When something came last, or the server was asked.
     heard_at: Instant,
     /// When somebody last began to wait.
     waited_at: Instant,
-    pause: Pause,
     kind: PhantomData<fn() -> T>,
 }
 
+/// One ordered consumer, and where it begins.
+struct Reading {
+    messages: pull::Ordered,
+    from: From,
+}
+
 impl<T: Wire> Reader<T> {
-    pub(crate) async fn open(bus: &Bus, stream: Stream, from: From) -> Result<Self, Error> {
-        let messages = Some(read(bus, &stream, from).await?);
+    pub(crate) fn new(bus: &Bus, stream: Stream, start: From) -> Self {
         let (bus, now) = (bus.clone(), Instant::now());
-        Ok(Self {
-            bus,
-            stream,
-            from,
-            messages,
-            heard_at: now,
-            waited_at: now,
-            pause: Pause::default(),
-            kind: PhantomData,
-        })
+        let reading = Healing::new();
+        Self { bus, stream, start, from: start, reading, heard_at: now, waited_at: now, kind: PhantomData }
     }
 
-    /// The next message; waits for one to be published.
+    /// The next message; waits for one to be published. Errs if the stream does not exist.
     ///
     /// Cancel-safe: a message is either returned or still here.
     pub async fn next(&mut self) -> Result<Item<T>, Error> {
@@ -100,53 +100,29 @@ impl<T: Wire> Reader<T> {
         }
         self.waited_at = Instant::now();
         loop {
-            self.pause.wait().await;
-            let messages = match &mut self.messages {
-                Some(messages) => messages,
-                empty => match read(&self.bus, &self.stream, self.from).await {
-                    Ok(messages) => empty.insert(messages),
-                    Err(error) if error.is_transient() => {
-                        self.pause.lengthen();
-                        continue;
-                    }
-                    Err(error) => return Err(error),
-                },
-            };
-            let Ok(next) = timeout_at(self.heard_at + SILENCE, messages.next()).await else {
+            let reading = self.reading.stream(|| read(self.bus.clone(), self.stream, self.start, self.from)).await?;
+            let Ok(next) = timeout_at(self.heard_at + SILENCE, reading.messages.next()).await else {
                 self.heard_at = Instant::now();
-                if has_more(&self.bus, &self.stream, self.from).await {
-                    tracing::warn!(
-                        stream = self.stream.name,
-                        "messages are there and do not come; reading begins anew"
-                    );
-                    self.messages = None;
-                }
+                self.reading.check(is_read(self.bus.clone(), self.stream, self.start, self.from));
                 continue;
             };
             self.heard_at = Instant::now();
             match next {
-                Some(Ok(message)) => {
-                    let item = item(&message)?;
-                    if self.from.is_after(item.sequence) {
-                        // The client's ordered consumer begins at the stream's beginning when it has to heal before its first message.
-                        self.messages = None;
-                        self.pause.lengthen();
-                        continue;
+                // The client's ordered consumer begins at the stream's beginning when it has to heal before its first message.
+                Some(Ok(message)) => match item(&message)? {
+                    item if reading.from.is_after(item.sequence) => self.reading.broken(),
+                    item => {
+                        self.reading.works();
+                        self.from = From::Sequence(item.sequence + 1);
+                        return Ok(item);
                     }
-                    self.pause.clear();
-                    self.from = From::Sequence(item.sequence + 1);
-                    return Ok(item);
-                }
+                },
                 // The ordered consumer heals from some errors by itself and not from others; a fresh one heals from all.
                 Some(Err(error)) => {
                     tracing::debug!(stream = self.stream.name, %error, "reading failed; starting again");
-                    self.messages = None;
-                    self.pause.lengthen();
+                    self.reading.broken();
                 }
-                None => {
-                    self.messages = None;
-                    self.pause.lengthen();
-                }
+                None => self.reading.broken(),
             }
         }
     }
@@ -171,18 +147,33 @@ impl<T: Wire> Reader<T> {
     }
 }
 
-/// Whether the stream holds what was not read.
-async fn has_more(bus: &Bus, stream: &Stream, from: From) -> bool {
-    let Ok(state) = bus.stream_state(stream).await else { return false };
-    match from {
-        From::Sequence(first) => state.messages > 0 && state.last >= first,
-        From::Time(_) | From::LastPerSubject => state.messages > 0,
+/// Errs if the stream holds what was not read, or does not hold what was.
+async fn is_read(bus: Bus, stream: Stream, start: From, from: From) -> Result<(), Error> {
+    match has_more(&bus, &stream, start, from).await {
+        Ok(true) => {
+            tracing::warn!(stream = stream.name, "messages are there and do not come; reading begins anew");
+            Err(Error::unavailable("reading a stream", stream.name))
+        }
+        Err(error) if !error.is_transient() => Err(error),
+        // Who does not answer has not said that there is more.
+        Ok(false) | Err(_) => Ok(()),
     }
 }
 
-async fn read(bus: &Bus, stream: &Stream, from: From) -> Result<pull::Ordered, Error> {
+async fn has_more(bus: &Bus, stream: &Stream, start: From, from: From) -> Result<bool, Error> {
+    let state = bus.stream_state(stream).await?;
+    let unread = match from {
+        From::Sequence(next) => state.last >= next && bus.stored_at_or_after(stream, next).await?.is_some(),
+        From::Time(since) => bus.stored_at_or_after(stream, state.last).await?.is_some_and(|last| last >= since),
+        From::LastPerSubject => state.messages > 0,
+    };
+    Ok(unread || has_gone_back(bus, stream, start, from).await?)
+}
+
+async fn read(bus: Bus, stream: Stream, start: From, from: From) -> Result<Reading, Error> {
     let failed =
         |error: &dyn std::fmt::Display| Error::unavailable("reading a stream", format!("{}: {error}", stream.name));
+    let from = if has_gone_back(&bus, &stream, start, from).await? { start } else { from };
     let config = pull::OrderedConfig {
         deliver_policy: match from {
             From::Sequence(sequence) => DeliverPolicy::ByStartSequence { start_sequence: sequence.max(1) },
@@ -194,9 +185,21 @@ async fn read(bus: &Bus, stream: &Stream, from: From) -> Result<pull::Ordered, E
         max_batch: BATCH,
         ..pull::OrderedConfig::default()
     };
-    let missing = |error| Error::of_consumer("reading a stream", stream.name, &error);
-    let consumer = bus.stream(stream).await?.create_consumer(config).await.map_err(missing)?;
-    consumer.messages().await.map_err(|error| failed(&error))
+    let missing = |error| Error::of_consumer("reading a stream", &format!("stream {}", stream.name), &error);
+    let consumer = bus.stream(&stream).await?.create_consumer(config).await.map_err(missing)?;
+    let messages = consumer.messages().await.map_err(|error| failed(&error))?;
+    Ok(Reading { messages, from })
+}
+
+/// Whether a server that lost what it had acknowledged last gives numbers again that were read with other messages: a power cut can do
+/// that. Who watches begins anew. Who began at a number keeps its place by numbers, and no other is its place.
+async fn has_gone_back(bus: &Bus, stream: &Stream, start: From, from: From) -> Result<bool, Error> {
+    match (start, from) {
+        (From::Time(_) | From::LastPerSubject, From::Sequence(next)) => {
+            Ok(bus.stream_state(stream).await?.last.saturating_add(1) < next)
+        }
+        _ => Ok(false),
+    }
 }
 
 fn item<T: Wire>(message: &async_nats::jetstream::Message) -> Result<Item<T>, Error> {
@@ -209,4 +212,43 @@ fn item<T: Wire>(message: &async_nats::jetstream::Message) -> Result<Item<T>, Er
         context: trace::extract(message.headers.as_ref()),
         message: T::from_payload(message.payload.clone()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use latchkey_contracts::{
+        Chain, Feed,
+        checkpoint::Checkpoint,
+        topology::{CHECKPOINTS, Limits},
+    };
+
+    use super::*;
+    use crate::server;
+
+    #[tokio::test]
+    async fn what_does_not_come_is_told_from_what_is_not_there() {
+        let server = server::scratch().await.unwrap();
+        let bus = Bus::connect(server.connect_options("test")).await.unwrap();
+        bus.provision(Limits::default()).await.unwrap();
+        let check = async |start: From, from: From, expect: bool| {
+            assert_eq!(has_more(&bus, &CHECKPOINTS, start, from).await.unwrap(), expect, "{start:?} {from:?}");
+        };
+        let (latest, next) = (From::LastPerSubject, From::Sequence);
+        check(latest, latest, false).await;
+        for feed in [Feed::ItemUsages, Feed::AuditEvents] {
+            let chain = Chain { source: "acme".parse().unwrap(), feed };
+            bus.publish_checkpoint(&chain, &Checkpoint::default()).await.unwrap();
+        }
+        let stored_at = bus.stored_at_or_after(&CHECKPOINTS, 2).await.unwrap().unwrap();
+        let after = stored_at + Duration::from_nanos(1);
+        check(latest, latest, true).await;
+        check(latest, next(2), true).await;
+        check(latest, next(3), false).await;
+        check(From::Time(stored_at), From::Time(stored_at), true).await;
+        // What was over before somebody began to read does not come, however long they wait.
+        check(From::Time(after), From::Time(after), false).await;
+        // The server has forgotten what a watcher has read; who counts keeps its place.
+        check(latest, next(4), true).await;
+        check(next(1), next(4), false).await;
+    }
 }

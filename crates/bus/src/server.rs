@@ -18,7 +18,7 @@ mod version;
 use std::{fmt::Write as _, io, path::PathBuf, time::Duration};
 
 #[cfg(feature = "testing")]
-pub use scratch::{Scratch, scratch};
+pub use scratch::{Scratch, scratch, scratch_with};
 pub use {
     obtain::{Attempt, Binary, ObtainOptions, obtain, obtain_blocking},
     process::{Server, ServerOptions},

@@ -1,8 +1,12 @@
 //! How full a stream is and how far a consumer is behind.
 
-use std::time::Duration;
+use std::{error::Error as _, time::Duration};
 
-use async_nats::jetstream::stream::DirectGetErrorKind;
+use async_nats::jetstream::{
+    self, ErrorCode,
+    context::{ConsumerInfoErrorKind, RequestError},
+    stream::DirectGetErrorKind,
+};
 use jiff::Timestamp;
 use latchkey_contracts::topology::{Consumer, Stream};
 use tokio::time::timeout;
@@ -41,8 +45,24 @@ pub struct ConsumerState {
     pub redelivered: u64,
     /// Pull requests that wait at the server: 0 means that nobody works.
     pub waiting: usize,
+    /// All deliveries that it has made, repeated ones included.
+    pub deliveries: u64,
+    /// Deliveries that may be open at once; `None` without limit.
+    pub max_ack_pending: Option<u64>,
+    /// The most deliveries that a message has; `None` without limit, as every consumer of ours should be.
+    pub max_deliver: Option<u64>,
+    /// When it was created: tells one life of a consumer from the next.
+    pub created: Timestamp,
     /// The latest delivery or acknowledgement, as far as the server remembers: not beyond its own restart.
     pub moved_at: Option<Timestamp>,
+}
+
+impl ConsumerState {
+    /// Messages that it is not done with.
+    #[must_use]
+    pub const fn unread(&self) -> u64 {
+        self.pending + self.ack_pending
+    }
 }
 
 /// The longest that a look at the state takes. The client's own bound is on each request.
@@ -54,7 +74,12 @@ impl Bus {
         let unavailable = |error: &dyn std::fmt::Display| {
             Error::unavailable("reading a stream's state", format!("{}: {error}", stream.name))
         };
-        let look = async { self.stream(stream).await?.get_info().await.map_err(|error| unavailable(&error)) };
+        let look = async {
+            self.stream(stream).await?.get_info().await.map_err(|error| match code(&error) {
+                Some(ErrorCode::STREAM_NOT_FOUND) => Error::Missing { object: format!("stream {}", stream.name) },
+                _ => unavailable(&error),
+            })
+        };
         let info = within("reading a stream's state", look).await?;
         Ok(StreamState {
             first: info.state.first_sequence,
@@ -66,15 +91,22 @@ impl Bus {
         })
     }
 
-    /// Asks the server for a consumer's state.
+    /// Asks the server for a consumer's state; [`Error::Missing`] if there is no such consumer.
     pub async fn consumer_state(&self, consumer: &Consumer) -> Result<ConsumerState, Error> {
+        self.state_of(consumer.stream, consumer.name).await
+    }
+
+    /// Asks the server for the state of a stream's consumer of this name; [`Error::Missing`] if there is none.
+    pub async fn state_of(&self, stream: &str, consumer: &str) -> Result<ConsumerState, Error> {
         let unavailable = |error: &dyn std::fmt::Display| {
-            Error::unavailable("reading a consumer's state", format!("{}: {error}", consumer.name))
+            Error::unavailable("reading a consumer's state", format!("{consumer}: {error}"))
         };
         let look = async {
-            let stream =
-                self.jetstream.get_stream_no_info(consumer.stream).await.map_err(|error| unavailable(&error))?;
-            stream.consumer_info(consumer.name).await.map_err(|error| unavailable(&error))
+            let stream = self.jetstream.get_stream_no_info(stream).await.map_err(|error| unavailable(&error))?;
+            stream.consumer_info(consumer).await.map_err(|error| match error.kind() {
+                ConsumerInfoErrorKind::NotFound => Error::Missing { object: format!("consumer {consumer}") },
+                _ => unavailable(&error),
+            })
         };
         let info = within("reading a consumer's state", look).await?;
         Ok(ConsumerState {
@@ -84,6 +116,10 @@ impl Bus {
             floor: info.ack_floor.stream_sequence,
             delivered: info.delivered.stream_sequence,
             waiting: info.num_waiting,
+            deliveries: info.delivered.consumer_sequence,
+            max_ack_pending: u64::try_from(info.config.max_ack_pending).ok().filter(|most| *most > 0),
+            max_deliver: u64::try_from(info.config.max_deliver).ok().filter(|most| *most > 0),
+            created: timestamp(info.created),
             moved_at: info.delivered.last_active.max(info.ack_floor.last_active).map(timestamp),
         })
     }
@@ -103,9 +139,14 @@ impl Bus {
     }
 }
 
+/// What the server has refused a request with, if it was the server.
+fn code(error: &RequestError) -> Option<ErrorCode> {
+    error.source()?.downcast_ref::<jetstream::Error>().map(jetstream::Error::error_code)
+}
+
 /// A stream holds only subjects of its own, so any of them will do.
 const EVERY_SUBJECT: &str = ">";
 
-pub(crate) async fn within<T>(action: &'static str, look: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+async fn within<T>(action: &'static str, look: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     timeout(LOOK_WITHIN, look).await.unwrap_or_else(|_| Err(Error::unavailable(action, "no answer in time")))
 }

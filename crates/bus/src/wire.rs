@@ -8,7 +8,7 @@ use std::{cell::RefCell, io::Read};
 use bytes::Bytes;
 use latchkey_contracts::{
     alert::Alert, batch::Batch, budget::Budget, buffer, checkpoint::Checkpoint, delivery::Delivery, drift::Drift,
-    habit::Habit, page::RawPage, rejection::RejectionBatch, reread::Reread, task::Task,
+    habit::Habit, page::RawPage, rejection::RejectionBatch, reread::Reread, task::Task, window::Window,
 };
 use prost::Message;
 use zstd::{
@@ -102,7 +102,7 @@ macro_rules! plain {
     )+};
 }
 
-plain!(Alert, Budget, Checkpoint, Delivery, Drift, Habit, RawPage, RejectionBatch, Reread, Task);
+plain!(Alert, Budget, Checkpoint, Delivery, Drift, Habit, RawPage, RejectionBatch, Reread, Task, Window);
 
 impl Wire for Batch {
     const CONTENT_ENCODING: Option<&'static str> = Some("zstd");

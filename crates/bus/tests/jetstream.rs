@@ -4,14 +4,14 @@
 
 use std::time::Duration;
 
-use latchkey_bus::{Bus, Error, Publication, server};
+use latchkey_bus::{Bus, Error, Publication, operator, server};
 use latchkey_contracts::{
     Chain, Feed,
     alert::Alert,
     checkpoint::Checkpoint,
     event::{Event, EventBatch},
     page::RawPage,
-    topology::{CHECKPOINTS, EVENTS, FETCHER, Limits, NORMALIZER, PAGES},
+    topology::{ALERTS, CHECKPOINTS, EVENTS, FETCHER, Limits, NORMALIZER, PAGES, consumer_of},
 };
 
 /// Longer than any healing takes on a busy machine; a test that needs it has failed.
@@ -40,6 +40,18 @@ async fn within_patience<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.expect("the bus heals in time")
 }
 
+/// What a call answers that is dropped and made again every few milliseconds.
+async fn in_slices<T>(mut call: impl AsyncFnMut() -> T) -> T {
+    within_patience(async {
+        loop {
+            if let Ok(answer) = tokio::time::timeout(Duration::from_millis(20), call()).await {
+                break answer;
+            }
+        }
+    })
+    .await
+}
+
 #[tokio::test]
 async fn provisioning_is_repeatable_and_drift_is_an_error() {
     let server = server::scratch().await.unwrap();
@@ -49,6 +61,18 @@ async fn provisioning_is_repeatable_and_drift_is_an_error() {
     let error = bus.provision(other).await.unwrap_err();
     assert!(matches!(&error, Error::Drift { field: "max_bytes", .. }), "{error}");
     assert!(!error.is_transient());
+}
+
+#[tokio::test]
+async fn what_the_server_cannot_have_is_not_tried_again() {
+    let server = server::scratch().await.unwrap();
+    let bus = Bus::connect(server.connect_options("test")).await.unwrap();
+    let check = async |limits: Limits, code: &str| {
+        let error = bus.provision(limits).await.unwrap_err();
+        assert!(!error.is_transient() && error.to_string().contains(code), "{error}");
+    };
+    check(Limits { replicas: 3, ..Limits::default() }, "10074").await;
+    check(Limits { max_bytes: i64::MAX / 2, ..Limits::default() }, "10047").await;
 }
 
 #[tokio::test]
@@ -121,7 +145,7 @@ async fn events_of_a_page_are_stored_once() {
     assert_eq!(publish(batch("a", 2)).await, Publication::Repeated { sequence: 1 });
     assert_eq!(publish(EventBatch { part: 1, ..batch("a", 2) }).await, Publication::Stored { sequence: 2 });
 
-    let mut events = bus.events_from(1).await.unwrap();
+    let mut events = bus.events_from(1);
     let first = within_patience(events.next()).await.unwrap();
     assert_eq!((first.sequence, first.pending, first.message.unwrap().records.len()), (1, 1, 2));
     let second = within_patience(events.next()).await.unwrap();
@@ -134,7 +158,7 @@ async fn a_task_exists_once_and_comes_back_after_its_delay() {
     let bus = provisioned(&server).await;
     bus.ensure_poll_task(&chain()).await.unwrap();
     bus.ensure_poll_task(&chain()).await.unwrap();
-    let mut tasks = bus.tasks().await.unwrap();
+    let mut tasks = bus.tasks();
     let task = within_patience(tasks.next()).await.unwrap();
     assert_eq!(task.message.as_ref().unwrap().source, "acme");
     task.nak(Duration::from_millis(300)).await.unwrap();
@@ -151,7 +175,7 @@ async fn who_stops_keeps_nothing_until_its_lease_ends() {
     for sequence in 0..4 {
         bus.publish_page(&chain(), &page(&sequence.to_string(), sequence), sequence).await.unwrap();
     }
-    let mut stopping = bus.pages().await.unwrap();
+    let mut stopping = bus.pages();
     let first = within_patience(stopping.next()).await.unwrap();
     // The others are held here, or will be by the time they are asked for.
     within_patience(async {
@@ -163,7 +187,7 @@ async fn who_stops_keeps_nothing_until_its_lease_ends() {
     stopping.close().await;
     first.nak(Duration::ZERO).await.unwrap();
 
-    let mut other = bus.pages().await.unwrap();
+    let mut other = bus.pages();
     let mut seen = Vec::new();
     let all = async {
         while seen.len() < 4 {
@@ -186,7 +210,7 @@ async fn a_watcher_sees_the_last_checkpoint_of_each_chain_and_then_each_further_
     publish(Feed::ItemUsages, 1).await;
     publish(Feed::AuditEvents, 2).await;
     publish(Feed::ItemUsages, 3).await;
-    let mut checkpoints = bus.watch_checkpoints().await.unwrap();
+    let mut checkpoints = bus.watch_checkpoints();
     let mut seen = Vec::new();
     for _ in 0..2 {
         seen.push(within_patience(checkpoints.next()).await.unwrap().message.unwrap().events_total);
@@ -204,8 +228,8 @@ async fn everything_heals_after_the_server_is_killed() {
     let log_type = Feed::ItemUsages.log_type();
     bus.publish_events(&source, log_type, &batch("a", 1).into()).await.unwrap();
     bus.publish_page(&chain(), &page("first", 0), 0).await.unwrap();
-    let mut events = bus.events_from(1).await.unwrap();
-    let mut pages = bus.pages().await.unwrap();
+    let mut events = bus.events_from(1);
+    let mut pages = bus.pages();
     assert_eq!(within_patience(events.next()).await.unwrap().sequence, 1);
     let delivered = within_patience(pages.next()).await.unwrap();
     delivered.ack().await.unwrap();
@@ -237,9 +261,33 @@ async fn everything_heals_after_the_server_is_killed() {
         ) {}
     })
     .await;
-    assert_eq!(within_patience(events.next()).await.unwrap().sequence, 2, "the reader goes on where it was");
-    assert_eq!(within_patience(pages.next()).await.unwrap().sequence, 2, "what is acknowledged stays so");
+    // Who has other things to do drops its calls, however long they have waited.
+    let sequence = in_slices(async || events.next().await.unwrap().sequence).await;
+    assert_eq!(sequence, 2, "the reader goes on where it was");
+    let sequence = in_slices(async || pages.next().await.unwrap().sequence).await;
+    assert_eq!(sequence, 2, "what is acknowledged stays so");
     assert_eq!(bus.stream_state(&EVENTS).await.unwrap().messages, 2);
+}
+
+/// Who waits for what is gone would wait for ever, and nobody would know.
+#[tokio::test]
+async fn what_is_removed_while_it_is_read_is_missing() {
+    let server = server::scratch().await.unwrap();
+    let bus = provisioned(&server).await;
+    bus.publish_page(&chain(), &page("first", 0), 0).await.unwrap();
+    bus.publish_checkpoint(&chain(), &Checkpoint::default()).await.unwrap();
+    let (mut pages, mut checkpoints) = (bus.pages(), bus.watch_checkpoints());
+    within_patience(pages.next()).await.unwrap().ack().await.unwrap();
+    within_patience(checkpoints.next()).await.unwrap();
+
+    operator::remove(&bus, &NORMALIZER).await.unwrap();
+    operator::remove_stream(&bus, &CHECKPOINTS).await.unwrap();
+    let (pages, checkpoints) = tokio::join!(within_patience(pages.next()), within_patience(checkpoints.next()));
+    for (error, object) in
+        [(pages.err().unwrap(), "consumer normalizer"), (checkpoints.err().unwrap(), "stream CHECKPOINTS")]
+    {
+        assert!(!error.is_transient() && error.to_string().starts_with(object), "{error}");
+    }
 }
 
 #[tokio::test]
@@ -288,7 +336,7 @@ async fn a_consumers_state_says_what_is_unread() {
     assert!(bus.stored_at_or_after(&PAGES, 3).await.unwrap() > Some(first));
     assert_eq!(bus.stored_at_or_after(&PAGES, 4).await.unwrap(), None);
 
-    let mut pages = bus.pages().await.unwrap();
+    let mut pages = bus.pages();
     let (one, two) = (pages.next().await.unwrap(), pages.next().await.unwrap());
     // Out of order: the floor waits for the oldest.
     two.ack().await.unwrap();
@@ -314,7 +362,7 @@ async fn a_destination_has_its_own_progress_in_order() {
     bus.publish_alert("outage", None, None, &Alert::default(), 2).await.unwrap();
 
     // Two alerters share it.
-    let (mut one, mut other) = (bus.destination("chat").await.unwrap(), bus.destination("chat").await.unwrap());
+    let (mut one, mut other) = (bus.destination("chat"), bus.destination("chat"));
     let mut next = async || {
         tokio::select! {
             delivered = one.next() => delivered.unwrap(),
@@ -326,11 +374,16 @@ async fn a_destination_has_its_own_progress_in_order() {
     first.nak(Duration::from_millis(100)).await.unwrap();
     let again = within_patience(next()).await;
     assert_eq!((again.sequence, again.deliveries), (2, 2));
-    assert_eq!(bus.destination_state("chat").await.unwrap().waiting, 2);
+    assert_eq!(bus.state_of(ALERTS.name, &consumer_of("chat")).await.unwrap().unread(), 2);
     again.ack().await.unwrap();
     let last = within_patience(next()).await;
     assert_eq!(last.sequence, 3);
     last.ack().await.unwrap();
-    let (chat, mail) = (bus.destination_state("chat").await.unwrap(), bus.destination_state("mail").await.unwrap());
-    assert_eq!((chat.waiting, chat.floor, mail.waiting), (0, 3, 2));
+    let (chat, mail) = (
+        bus.state_of(ALERTS.name, &consumer_of("chat")).await.unwrap(),
+        bus.state_of(ALERTS.name, &consumer_of("mail")).await.unwrap(),
+    );
+    assert_eq!((chat.unread(), chat.floor, mail.unread()), (0, 3, 2));
+    // Every delivery counts, the repeated one too.
+    assert_eq!((chat.deliveries, chat.delivered, chat.max_deliver), (3, 3, None));
 }

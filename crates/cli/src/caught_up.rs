@@ -45,8 +45,7 @@ pub(crate) async fn standing(
             Poll::Refused(why) => refused.push((chain.clone(), why)),
         }
     }
-    let backlog = bus.consumer_state(&NORMALIZER).await?;
-    if backlog.pending > 0 || backlog.ack_pending > 0 {
+    if bus.consumer_state(&NORMALIZER).await?.unread() > 0 {
         return Ok(Standing::Working);
     }
     let events = bus.stream_state(&EVENTS).await?;

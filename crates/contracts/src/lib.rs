@@ -41,3 +41,4 @@ contract!(page, "Raw pages: stream PAGES.");
 contract!(rejection, "Refused items: stream REJECTIONS.");
 contract!(reread, "Audits and backfills: stream REREADS.");
 contract!(task, "Polling duties: stream TASKS.");
+contract!(window, "What alerters have seen of streams and their readers: bucket WINDOWS.");

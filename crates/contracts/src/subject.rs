@@ -3,7 +3,7 @@
 //! No other code formats a subject, so what a service publishes and what a consumer filters cannot drift apart. The version in
 //! the prefix changes only when a message's meaning does.
 
-use crate::{About, Chain, Feed, LogType, SourceId};
+use crate::{About, Chain, Feed, LogType, Object, SourceId};
 
 /// The raw pages of a chain. Literal, because the expected sequence is only safe on literal subjects.
 #[must_use]
@@ -84,6 +84,18 @@ pub fn drift(chain: &Chain) -> String {
 #[must_use]
 pub fn habit(chain: &Chain) -> String {
     format!("$KV.HABITS.{}.{}", chain.source, chain.feed)
+}
+
+/// The value of a stream in the bucket WINDOWS.
+#[must_use]
+pub fn window_of_stream(stream: &str) -> String {
+    format!("$KV.WINDOWS.stream.{stream}")
+}
+
+/// The value of a stream's reader in the bucket WINDOWS.
+#[must_use]
+pub fn window_of_reader(stream: &str, reader: &str) -> String {
+    format!("$KV.WINDOWS.reader.{stream}.{}", Object::named(reader).as_str())
 }
 
 /// The normalized events of a source. The log type contributes two tokens: `OnePassword.SignInAttempt`.

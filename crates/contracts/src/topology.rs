@@ -224,7 +224,8 @@ pub const DRIFTS: KeyValue = KeyValue {
     divisor: 128,
 };
 
-/// What alerters have learned of feeds: a value of half a kilobyte per chain with an adaptive policy. By default 64 MiB.
+/// What alerters have learned of feeds: a value of half a kilobyte per chain with an adaptive policy. By default 128 MiB, a hundred thousand
+/// chains. A smaller one keeps those that were kept last: a bucket that refused what is new would refuse to replace what is old, too.
 pub const HABITS: KeyValue = KeyValue {
     stream: Stream {
         name: "KV_HABITS",
@@ -236,7 +237,23 @@ pub const HABITS: KeyValue = KeyValue {
         discard: Discard::Old,
         duplicate_window: Duration::from_mins(2),
     },
-    divisor: 256,
+    divisor: 128,
+};
+
+/// What alerters have seen of streams and their readers: a value of some kilobytes for each. By default 128 MiB, for which a thousand
+/// sinks are no burden; what is of last week is of no use.
+pub const WINDOWS: KeyValue = KeyValue {
+    stream: Stream {
+        name: "KV_WINDOWS",
+        description: "Looks of alerters at streams and their readers",
+        subjects: &["$KV.WINDOWS.>"],
+        max_age: Some(Duration::from_hours(7 * 24)),
+        max_messages_per_subject: Some(1),
+        share: 0,
+        discard: Discard::Old,
+        duplicate_window: Duration::from_mins(2),
+    },
+    divisor: 128,
 };
 
 /// Bearer tokens of sources, sealed to a key that only fetchers hold. Overwritten and removed ones are gone at once. By default 64 MiB.
@@ -255,7 +272,7 @@ pub const TOKENS: KeyValue = KeyValue {
 };
 
 /// Every key-value bucket of the system.
-pub const KEY_VALUES: [KeyValue; 4] = [SOURCES, TOKENS, DRIFTS, HABITS];
+pub const KEY_VALUES: [KeyValue; 5] = [SOURCES, TOKENS, DRIFTS, HABITS, WINDOWS];
 
 /// One durable pull consumer with explicit acknowledgement and unlimited deliveries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -290,6 +307,18 @@ pub const NOTIFIER: Consumer =
 pub const DESTINATION: Consumer =
     Consumer { name: "notifier-*", stream: ALERTS.name, ack_wait: Duration::from_mins(1), max_ack_pending: 1 };
 
+/// The consumer of the destination with this name.
+#[must_use]
+pub fn consumer_of(destination: &str) -> String {
+    DESTINATION.name.replace('*', destination)
+}
+
+/// The destination whose consumer is called so; `None` if it is none's.
+#[must_use]
+pub fn destination_of(consumer: &str) -> Option<&str> {
+    consumer.strip_prefix(DESTINATION.name.trim_end_matches('*')).filter(|name| !name.is_empty())
+}
+
 /// Every durable consumer of the system, beside those of destinations. Sinks have none: their progress is in DELIVERIES (docs/adr/0002).
 pub const CONSUMERS: [Consumer; 3] = [FETCHER, NORMALIZER, NOTIFIER];
 
@@ -300,6 +329,13 @@ mod tests {
     #[test]
     fn the_streams_share_exactly_what_there_is() {
         assert_eq!(STREAMS.iter().map(|stream| u32::from(stream.share)).sum::<u32>(), 100);
+    }
+
+    #[test]
+    fn a_destination_is_known_by_its_consumer() {
+        assert_eq!(consumer_of("chat"), "notifier-chat");
+        assert_eq!(destination_of("notifier-chat"), Some("chat"));
+        assert_eq!((destination_of(NOTIFIER.name), destination_of("normalizer")), (None, None));
     }
 
     #[test]

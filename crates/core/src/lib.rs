@@ -18,6 +18,7 @@ pub mod indicator;
 pub mod infer;
 pub mod instant;
 pub mod json;
+pub mod look_back;
 pub mod lookup;
 pub mod normalize;
 pub mod page;

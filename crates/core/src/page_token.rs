@@ -2,16 +2,22 @@
 //!
 //! Its last page leads nowhere: whoever comes back asks from a point in time on, by when 1Password had the events. So the place in such a
 //! feed is a token, or that point, with what is needed to choose the next one. As JSON it stands where other feeds have a cursor: in
-//! pages, in checkpoints, in the polling machine, none of which look into it.
+//! pages and in checkpoints, which do not look into it; the polling machine does if the token is refused.
 //!
 //! The point is the insertion time of the newest event seen, as 1Password advises, less an overlap: what is inserted at the same moment,
 //! or comes to light a little later, must not be passed by. Whatever the overlap brings again, the chain's window of uuids recognises,
 //! which is why the overlap reaches no further back than the window.
+//!
+//! A token may be refused for ever, and with it goes what lay ahead of it. The way then begins anew ([`Place::anew`]), at an insertion time
+//! behind which everything is known to be stored. When events *happened* says nothing about that: a device may send them days late.
+
+mod under_way;
 
 use jiff::{SignedDuration, Timestamp};
 use memchr::memmem::Finder;
 use serde::{Deserialize, Serialize};
 
+use self::under_way::UnderWay;
 use crate::{
     cursor::Cursor,
     event_time,
@@ -26,13 +32,9 @@ pub const OVERLAP: SignedDuration = SignedDuration::from_mins(3);
 /// After this long nothing comes to light any more beside an event, and there is no overlap.
 pub const SETTLED_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
-/// An insertion time further ahead of 1Password's own clock counts as this far ahead: less than [`OVERLAP`], so that no event of the present
-/// is passed by. An answer's date has whole seconds, and may come from another machine.
+/// An insertion time further ahead of 1Password's own clock, or of ours where an answer has no date, counts as this far ahead: less than
+/// [`OVERLAP`], so that no event of the present is passed by. An answer's date has whole seconds, and may come from another machine.
 const FUTURE: SignedDuration = SignedDuration::from_mins(1);
-
-/// The overlap reaches over so many pages at least, if it is that long, and over fewer than twice as many: within
-/// [`crate::duplicates::MAX_UUIDS`].
-const PAGES: u32 = 8;
 
 /// A place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,20 +50,6 @@ pub struct Place {
     /// Between two pages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     under_way: Option<UnderWay>,
-}
-
-/// A place between two pages.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct UnderWay {
-    token: String,
-    /// Pages behind us since `later` was noted.
-    pages: u32,
-    /// Oldest insertion times of pages behind us: of one at least [`PAGES`] back, if there are so many, and of a later one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    earlier: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    later: Option<Timestamp>,
 }
 
 /// What to ask for at a place.
@@ -101,12 +89,47 @@ impl Place {
     #[must_use]
     pub fn ask(&self) -> Ask<'_> {
         match &self.under_way {
-            Some(under_way) => Ask::Token(&under_way.token),
+            Some(under_way) => Ask::Token(under_way.token()),
             None => Ask::After { time: self.after, limit: self.limit },
         }
     }
 
-    /// The place after the page that came. `now` is 1Password's clock, if the answer says it.
+    /// Whether it is between two pages.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        self.under_way.is_some()
+    }
+
+    /// After which insertion time a request without a token begins here.
+    #[must_use]
+    pub fn begins_after(&self) -> Timestamp {
+        self.after
+    }
+
+    /// Nothing that was seen up to here was inserted later; `None`: nothing was seen.
+    #[must_use]
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.newest
+    }
+
+    /// The place to go on from where the token is given up: everything that was inserted before it, and was to be had, lies behind.
+    ///
+    /// That is where the way began. A long way that came in the order of insertion is gone again from its last few pages alone.
+    ///
+    /// At most `limit` events are asked for per page, and each time another number: the same request might lead to the same token.
+    #[must_use]
+    pub fn anew(&self, limit: u32) -> Self {
+        let reached = self.under_way.as_ref().and_then(UnderWay::reached);
+        let fewer = self.limit.min(limit).saturating_sub(1);
+        Self {
+            limit: if fewer >= limit.div_ceil(2) { fewer } else { limit },
+            after: self.after.max(reached.unwrap_or(self.after)),
+            newest: self.newest,
+            under_way: None,
+        }
+    }
+
+    /// The place after the page that came at `received_at`. `date` is 1Password's clock, if the answer says it.
     ///
     /// An event that does not say when it was inserted was inserted after it happened. A page none of whose events says either is refused
     /// unless a time is known from before: the feed would begin where it began for ever.
@@ -114,45 +137,37 @@ impl Place {
         mut self,
         definition: &Definition,
         page: &PageView<'_>,
-        now: Option<Timestamp>,
+        date: Option<Timestamp>,
+        received_at: Timestamp,
     ) -> Result<Self, Error> {
-        let times = Times::of(definition, page);
+        let now = date.unwrap_or(received_at);
+        let latest = now.saturating_add(FUTURE).unwrap_or(Timestamp::MAX);
+        let times = Times::of(definition, page, latest);
         let newest = self.newest.max(times.newest);
         if newest.is_none() && !page.items.is_empty() {
             return Err(Error::NoTimes);
         }
-        let latest = now.map_or(Timestamp::MAX, |now| now.saturating_add(FUTURE).unwrap_or(Timestamp::MAX));
         self.newest = newest.map(|newest| newest.min(latest));
         let before = self.under_way.take();
         match &page.next {
-            Some(token) => self.under_way = Some(UnderWay::onto(token, before, times.oldest)),
-            None => self.after = self.next_beginning(before.and_then(|before| before.earlier), now),
+            // Nothing is left behind that is still to be inserted, whatever the events of a page claim.
+            Some(token) => {
+                let oldest = times.oldest.map(|oldest| oldest.min(now));
+                self.under_way = Some(UnderWay::onto(token, before, oldest));
+            }
+            None => self.after = self.next_beginning(before.and_then(|before| before.earlier()), date),
         }
         Ok(self)
     }
 
-    /// Never before the last beginning: what lies behind that was left behind for good.
-    fn next_beginning(&self, floor: Option<Timestamp>, now: Option<Timestamp>) -> Timestamp {
+    /// Never before the last beginning: what lies behind that was left behind for good. Nothing is settled by a clock of ours: one that is
+    /// ahead would pass by what comes to light.
+    fn next_beginning(&self, floor: Option<Timestamp>, date: Option<Timestamp>) -> Timestamp {
         let Some(newest) = self.newest else { return self.after };
-        let is_settled = now.is_some_and(|now| now.duration_since(newest) >= SETTLED_AFTER);
+        let is_settled = date.is_some_and(|date| date.duration_since(newest) >= SETTLED_AFTER);
         let overlap = if is_settled { SignedDuration::ZERO } else { OVERLAP };
         let beginning = newest.saturating_sub(overlap).unwrap_or(Timestamp::MIN);
         beginning.max(floor.unwrap_or(Timestamp::MIN)).max(self.after)
-    }
-}
-
-impl UnderWay {
-    fn onto(token: &Cursor, before: Option<Self>, oldest: Option<Timestamp>) -> Self {
-        let token = token.as_str().to_owned();
-        match before {
-            // An API that gives a token for itself is at the same place.
-            Some(before) if before.token == token => before,
-            Some(Self { pages, earlier, later, .. }) if pages < PAGES => {
-                Self { token, pages: pages + 1, earlier, later }
-            }
-            Some(Self { later, .. }) => Self { token, pages: 1, earlier: later, later: oldest },
-            None => Self { token, pages: 1, earlier: None, later: oldest },
-        }
     }
 }
 
@@ -163,11 +178,12 @@ struct Times {
 }
 
 impl Times {
-    fn of(definition: &Definition, page: &PageView<'_>) -> Self {
+    /// A time after `latest` counts as that.
+    fn of(definition: &Definition, page: &PageView<'_>, latest: Timestamp) -> Self {
         let key = format!("\"{}\"", definition.answer.inserted_at.as_deref().unwrap_or_default());
         let key = Finder::new(&key);
         let time = |item: &[u8]| event_time::under(&key, item).or_else(|| event_time::of(item));
-        let times = page.items.iter().filter_map(|item| time(item.raw));
+        let times = page.items.iter().filter_map(|item| time(item.raw)).map(|time| time.min(latest));
         times.fold(Self { oldest: None, newest: None }, |times, time| Self {
             oldest: Some(times.oldest.map_or(time, |oldest| oldest.min(time))),
             newest: times.newest.max(Some(time)),

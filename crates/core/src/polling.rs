@@ -9,7 +9,7 @@
 //!
 //! A chain that cannot go on from its cursor, because the API refuses it or because the pages it brings are too large, is read again from a
 //! point in time: [`Action::LookBack`] finds out which stored events could be recognised, and the page that follows takes the old cursor's
-//! place as any page does, by being stored.
+//! place as any page does, by being stored. A feed that is paged by tokens has a place in its cursor's stead, and begins anew where that says.
 
 mod failure;
 mod history;
@@ -25,15 +25,15 @@ use jiff::{SignedDuration, Timestamp};
 
 use self::recovery::Reset;
 pub use self::{
-    failure::{CURSOR_REFUSED, Failure, PAGE_TOO_LARGE, TOO_LARGE, over_budget},
+    failure::{CURSOR_REFUSED, Failure, PAGE_TOO_LARGE, TOO_LARGE, no_room, over_budget},
     history::{History, Recovery, Refusal},
     phase::{is_in_place, until_next},
     policy::Policy,
     position::{LastPage, Position, recover},
     recovery::OVERLAP,
-    report::{Circumstances, Off, Outcome, REMOVED, Report, read as read_checkpoint},
+    report::{Circumstances, Off, Outcome, REMOVED, Report, TokenFault, read as read_checkpoint},
 };
-use crate::{backoff::Backoff, cursor::Cursor};
+use crate::{backoff::Backoff, cursor::Cursor, page_token::Place};
 
 /// Pages that one turn may store before it hands the chain back, so that a long backlog starves nobody.
 pub const MAX_PAGES: u32 = 64;
@@ -81,7 +81,7 @@ pub enum Action {
     Recover,
     /// Look through the stored pages for what could be recognised if it came again: [`Input::LookedBack`].
     LookBack {
-        /// From which event time on it is wanted.
+        /// From which time on it is wanted: of events, or of their insertion where the feed is asked by that.
         from: Timestamp,
     },
     /// Ask the API: [`Input::Fetched`], [`Input::FetchFailed`] or [`Input::Off`].
@@ -245,7 +245,7 @@ impl Turn {
         self.history.newest_event_at
     }
 
-    /// From which event time on the API may repeat what was stored before a recovery; `None`: there is none under way.
+    /// From which time on, as the feed is asked, the API may repeat what was stored before a recovery; `None`: there is none under way.
     #[must_use]
     pub fn recovering_from(&self) -> Option<Timestamp> {
         self.reset.as_ref().map_or(self.position.recovering_from, |reset| reset.from)
@@ -367,7 +367,7 @@ impl Turn {
     fn arrived_at(&mut self, page: &Fetched, now: Timestamp) {
         let from = self.recovering_from().filter(|_| page.has_more);
         self.position.recovering_from = from;
-        if let Some(Reset { from: Some(from), reason }) = self.reset.take() {
+        if let Some(Reset { from: Some(from), reason, .. }) = self.reset.take() {
             self.history.recovered(Recovery { at: now, from, reason: reason.into() });
         }
         self.history.cursor_refusals = 0;
@@ -406,19 +406,34 @@ impl Turn {
     fn fetch(&self) -> Action {
         let begin = |start| Request::From { start, limit: self.limit };
         match (&self.reset, &self.position.cursor) {
+            (Some(Reset { from: Some(_), place: Some(place), .. }), _) => {
+                let anew = place.anew(self.limit).cursor().expect("a place without a token is short");
+                Action::Fetch(Request::After(anew))
+            }
             (Some(Reset { from: Some(from), .. }), _) => Action::Fetch(begin(*from)),
-            (Some(Reset { from: None, .. }), _) => {
-                Action::LookBack { from: recovery::wanted(&self.history, self.policy.start) }
+            (Some(Reset { from: None, place: Some(place), .. }), _) => {
+                Action::LookBack { from: place.anew(self.limit).begins_after() }
+            }
+            (Some(Reset { from: None, place: None, .. }), _) => {
+                Action::LookBack { from: recovery::wanted(&self.history, self.start()) }
             }
             (None, Some(cursor)) => Action::Fetch(Request::After(cursor.clone())),
             (None, None) => Action::Fetch(begin(self.policy.start)),
         }
     }
 
+    /// The chain's own: where its source's was moved to since, it has not asked.
+    fn start(&self) -> Timestamp {
+        self.history.start(self.policy.start)
+    }
+
     fn looked_back(&mut self, covered: Timestamp) -> Action {
-        let from = recovery::chosen(&self.history, self.policy.start, covered);
+        let start = self.start();
         if let Some(reset) = &mut self.reset {
-            reset.from = Some(from);
+            reset.from = Some(match &reset.place {
+                Some(place) => place.anew(self.limit).begins_after(),
+                None => recovery::chosen(&self.history, start, covered),
+            });
         }
         self.fetch()
     }
@@ -428,6 +443,8 @@ impl Turn {
             self.history.cursor_refusals += 1;
             return match self.history.cursor_refusals {
                 ..MAX_CURSOR_REFUSALS => self.fail(&failure::cursor_refused(), now),
+                // There is no token to give up.
+                _ if self.place().is_some_and(|place| !place.is_under_way()) => self.fail(failure, now),
                 _ => self.begin_again(CURSOR_REFUSED),
             };
         }
@@ -449,8 +466,13 @@ impl Turn {
     }
 
     fn begin_again(&mut self, reason: &'static str) -> Action {
-        self.reset = Some(Reset { from: None, reason });
+        self.reset = Some(Reset { from: None, place: self.place(), reason });
         self.fetch()
+    }
+
+    /// Where the chain stands, in a feed that is paged by tokens.
+    fn place(&self) -> Option<Place> {
+        self.position.cursor.as_ref().filter(|_| self.policy.overlaps).and_then(Place::read)
     }
 
     fn caught_up(&mut self, now: Timestamp) -> Action {
@@ -482,6 +504,9 @@ impl Turn {
     fn finish(&self, outcome: Outcome, delay: Duration, now: Timestamp) -> Action {
         let mut history = self.history.clone();
         history.polled(&outcome, now);
+        if self.position.cursor.is_some() {
+            history.began_from.get_or_insert(self.policy.start);
+        }
         Action::Finish(Box::new(Report { position: self.position.clone(), history, outcome: Some(outcome), delay }))
     }
 

@@ -8,11 +8,13 @@ pub mod adaptive;
 pub mod calendar;
 mod drop_off;
 pub mod lag;
+pub mod looks;
 pub mod outage;
 mod policy;
 mod poll;
 pub mod rejections;
 pub mod risk;
+pub mod room;
 #[cfg(test)]
 pub(crate) mod samples;
 mod window;

@@ -2,14 +2,19 @@
 //!
 //! No retries and no redirects: when to try again is a decision with a budget behind it, made by the caller, and a redirect could
 //! carry the token to an address that must not see it. Answers are read piece by piece against a bound, after decompression, so a
-//! small answer that unpacks into a large one is stopped as well.
+//! small answer that unpacks into a large one is stopped as well. Who has an answer's header may let its body wait: the time of a request
+//! is the API's, and does not run meanwhile.
 //!
 //! Proxies come from the environment as usual (`HTTPS_PROXY`, `NO_PROXY`, …), except that this very machine is always reached
 //! directly. Over HTTPS a proxy sees the host's name alone.
 
 mod failure;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
@@ -23,6 +28,7 @@ use reqwest::{
     header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue},
     redirect,
 };
+use tokio::time::timeout;
 
 use crate::{Endpoint, Error, Introspection, PageRequest, Response, Token, request, retry_after, tls};
 
@@ -33,7 +39,7 @@ pub struct ClientOptions {
     pub ca_pem: Option<Vec<u8>>,
     /// To connect, TLS included.
     pub connect_timeout: Duration,
-    /// For the whole request, from connecting to the answer's last byte.
+    /// For the whole request, from connecting to the answer's last byte, but for the time in which nobody reads on.
     pub timeout: Duration,
     /// The largest answer, in bytes after decompression. A page of 1,000 events has under 1 MiB.
     pub max_body: usize,
@@ -61,6 +67,7 @@ struct Inner {
     http: reqwest::Client,
     endpoint: Endpoint,
     authorization: HeaderValue,
+    timeout: Duration,
     max_body: usize,
 }
 
@@ -89,14 +96,14 @@ impl Client {
             .gzip(true)
             .http2_initial_stream_window_size(STREAM_WINDOW)
             .http2_initial_connection_window_size(CONNECTION_WINDOW)
-            .connect_timeout(options.connect_timeout)
-            .timeout(options.timeout);
+            .connect_timeout(options.connect_timeout);
         if endpoint.is_loopback() {
             builder = builder.no_proxy();
         }
         let http = tls::configure(builder, &endpoint, options.ca_pem.as_deref())?.build().map_err(failure::of_setup)?;
         let authorization = authorization(&token)?;
-        Ok(Self(Arc::new(Inner { http, endpoint, authorization, max_body: options.max_body })))
+        let ClientOptions { timeout, max_body, .. } = options;
+        Ok(Self(Arc::new(Inner { http, endpoint, authorization, timeout, max_body })))
     }
 
     /// The same client with another token: its address and its connections stay. Whether the token may go there is for the caller to
@@ -110,6 +117,7 @@ impl Client {
             http: self.0.http.clone(),
             endpoint: self.0.endpoint.clone(),
             authorization: authorization(&token)?,
+            timeout: self.0.timeout,
             max_body: self.0.max_body,
         })))
     }
@@ -143,23 +151,25 @@ impl Client {
             Method::Get => self.0.http.get(url),
             Method::Post => self.0.http.post(url).header(CONTENT_TYPE, "application/json").body(request.body()),
         };
-        Ok(Answer { head: self.send(asked).await?, feed, place })
+        Ok(Answer { head: self.send(asked, self.0.timeout).await?, feed, place })
     }
 
     /// Asks what the token may read.
     pub async fn introspect(&self) -> Result<Introspection, Error> {
         let url: Url = self.0.endpoint.url(request::INTROSPECT);
-        let head = self.send(self.0.http.get(url).timeout(INTROSPECTION_TIMEOUT)).await?;
+        let head = self.send(self.0.http.get(url), INTROSPECTION_TIMEOUT.min(self.0.timeout)).await?;
         Introspection::read(&head.body().await?)
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Head, Error> {
+    async fn send(&self, request: reqwest::RequestBuilder, within: Duration) -> Result<Head, Error> {
         let request = request.header(AUTHORIZATION, self.0.authorization.clone());
-        let answer = request.send().await.map_err(|error| failure::of_request(&error))?;
+        let began = Instant::now();
+        let sent = timeout(within, request.send()).await.map_err(|_| Error::Timeout)?;
+        let answer = sent.map_err(|error| failure::of_request(&error))?;
         if answer.status() != StatusCode::OK {
             return Err(failure::of_status(answer.status(), answer.headers()));
         }
-        Ok(Head { answer, max_body: self.0.max_body })
+        Ok(Head { answer, left: within.saturating_sub(began.elapsed()), max_body: self.0.max_body })
     }
 }
 
@@ -172,7 +182,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Reads its body, within the time of the whole request.
+    /// Reads its body, within what is left of the time of the request: none has passed since the header came.
     ///
     /// Cancel-safe: dropping the future ends the request.
     pub async fn read(self) -> Result<Response, Error> {
@@ -186,6 +196,8 @@ impl Answer {
 #[derive(Debug)]
 struct Head {
     answer: reqwest::Response,
+    /// Time for the body.
+    left: Duration,
     max_body: usize,
 }
 
@@ -194,7 +206,11 @@ impl Head {
         retry_after::date(self.answer.headers(), &DATE)
     }
 
-    async fn body(mut self) -> Result<Bytes, Error> {
+    async fn body(self) -> Result<Bytes, Error> {
+        timeout(self.left, self.pieces()).await.map_err(|_| Error::Timeout)?
+    }
+
+    async fn pieces(mut self) -> Result<Bytes, Error> {
         let limit = self.max_body;
         // The stated length saves copying the body with each doubling. It is a hint: the bound is on what comes.
         let stated = self.answer.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or_default();

@@ -137,7 +137,7 @@ mod tests {
         );
         let page = br#"{"audit_events":[],"next_page_token":"a+b/c="}"#;
         let page = latchkey_core::page::read(Feed::AuditEventsV3, page).unwrap();
-        let place = Place::begin(start, 10).after(Definition::of(Feed::AuditEventsV3), &page, None).unwrap();
+        let place = Place::begin(start, 10).after(Definition::of(Feed::AuditEventsV3), &page, None, start).unwrap();
         check(&PageRequest::Continue { cursor: place.cursor().unwrap() }, "page_token=a%2Bb%2Fc%3D");
         let foreign = PageRequest::Continue { cursor: "cursor-of-another-feed".parse().unwrap() };
         assert!(matches!(foreign.place(), Err(Error::BadRequest)));

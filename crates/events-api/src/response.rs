@@ -38,12 +38,12 @@ pub struct Page<'body> {
 }
 
 impl Response {
-    /// Reads the body as a page.
-    pub fn page(&self) -> Result<Page<'_>, Error> {
+    /// Reads the body as a page, which came at `received_at`: that clock counts where the answer has no date.
+    pub fn page(&self, received_at: Timestamp) -> Result<Page<'_>, Error> {
         let definition = Definition::of(self.feed);
         let mut view = page::read(self.feed, &self.body)?;
         let cursor = match &self.place {
-            Some(place) => place.clone().after(definition, &view, self.date)?.cursor()?,
+            Some(place) => place.clone().after(definition, &view, self.date, received_at)?.cursor()?,
             None => view.next.take().ok_or(page::Error::Missing(&definition.answer.next))?,
         };
         Ok(Page { cursor, has_more: view.has_more, items: view.items })

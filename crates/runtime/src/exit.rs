@@ -44,6 +44,9 @@ pub enum Failure {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The process was asked to stop before it had begun: no failure at all.
+    #[error("asked to stop while {0}")]
+    Stopped(&'static str),
 }
 
 impl Failure {
@@ -64,6 +67,7 @@ pub(crate) fn code_of(error: &anyhow::Error) -> Exit {
     match error.chain().find_map(|cause| cause.downcast_ref::<Failure>()) {
         Some(Failure::Configuration(_)) => Exit::Configuration,
         Some(Failure::Unavailable { .. }) => Exit::Unavailable,
+        Some(Failure::Stopped(_)) => Exit::Ok,
         None => Exit::Internal,
     }
 }

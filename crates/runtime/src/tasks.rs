@@ -68,8 +68,13 @@ impl Tasks {
     }
 
     fn failed(&self, name: String, error: &anyhow::Error) {
-        tracing::error!(task = name, error = format!("{error:#}"), "task failed");
-        self.end_by(name, exit::code_of(error));
+        match exit::code_of(error) {
+            Exit::Ok => tracing::info!(task = name, "{error:#}"),
+            exit => {
+                tracing::error!(task = name, error = format!("{error:#}"), "task failed");
+                self.end_by(name, exit);
+            }
+        }
     }
 
     fn panicked(&self, name: String) {

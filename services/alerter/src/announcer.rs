@@ -29,7 +29,7 @@ impl Announcer {
 
     /// Announces until the soft shutdown.
     pub(crate) async fn run(self, shutdown: &Shutdown) -> Result<(), Error> {
-        let transitions = self.bus.alerts().await?;
+        let transitions = self.bus.alerts();
         take::each(transitions, shutdown, &self).await
     }
 

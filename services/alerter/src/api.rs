@@ -3,6 +3,7 @@
 //! Off unless an address is configured. Whoever reaches it can silence every alert, so an address that others than this machine reach wants
 //! a token, and what goes over a network wants encryption of somebody else's, a proxy's or a mesh's: here there is none.
 
+mod connections;
 mod service;
 mod token;
 
@@ -30,14 +31,29 @@ use tonic::transport::{Server, server::TcpIncoming};
 use self::{service::Service, token::Token, wire::alerts_server::AlertsServer};
 use crate::{desk::Desk, destination::SecretFile};
 
-/// How long a call may take.
+/// How long a call may take until its answer begins.
 const CALL_WITHIN: Duration = Duration::from_mins(1);
 
-/// Calls at once on one connection.
-const CALLS: u32 = 32;
+/// Calls at once on one connection; on all of them together see [`service::CALLS`].
+const CALLS: u32 = 8;
 
 /// The largest message that is taken: a note and some names.
 const MAX_REQUEST: usize = 64 << 10;
+
+/// The largest message that is sent; lists come in parts of [`service::PART`].
+const MAX_ANSWER: usize = 4 << 20;
+
+/// The largest head of a call: a token of 8 KiB and what libraries add.
+const MAX_HEAD: u32 = 16 << 10;
+
+/// How often a caller is asked whether it is there, and how long it may take to answer.
+const ASK_EVERY: Duration = Duration::from_secs(20);
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a connection lives, and how long the calls that are under way by then may go on: whoever does not read an answer holds it, and its
+/// place, no longer. Clients connect again by themselves.
+const LIVES_FOR: Duration = Duration::from_mins(10);
+const ENDS_WITHIN: Duration = Duration::from_mins(1);
 
 /// An address that is listened on.
 pub(crate) struct Api {
@@ -83,14 +99,20 @@ impl Api {
                 return;
             }
         };
-        let service = AlertsServer::new(Service::new(Desk::new(bus))).max_decoding_message_size(MAX_REQUEST);
+        let service = AlertsServer::new(Service::new(Desk::new(bus)))
+            .max_decoding_message_size(MAX_REQUEST)
+            .max_encoding_message_size(MAX_ANSWER);
         let service = tonic::service::interceptor::InterceptedService::new(service, Token(self.token));
         let server = Server::builder()
             .timeout(CALL_WITHIN)
             .max_concurrent_streams(CALLS)
-            .concurrency_limit_per_connection(CALLS as usize)
+            .http2_max_header_list_size(MAX_HEAD)
+            .http2_keepalive_interval(Some(ASK_EVERY))
+            .http2_keepalive_timeout(Some(ANSWER_WITHIN))
+            .max_connection_age(LIVES_FOR)
+            .max_connection_age_grace(ENDS_WITHIN)
             .add_service(service)
-            .serve_with_incoming_shutdown(incoming, shutdown.soft().cancelled());
+            .serve_with_incoming_shutdown(connections::accepted(incoming), shutdown.soft().cancelled());
         tracing::info!(address = address.map(tracing::field::display), "alerts are served over gRPC");
         tokio::select! {
             () = shutdown.hard().cancelled() => {}

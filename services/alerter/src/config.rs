@@ -89,7 +89,7 @@ pub struct Config {
     pub runbook_url: Option<WebhookUrl>,
 }
 
-/// How long a normalizer, a notifier or a sink may take.
+/// How long a reader of a stream may take: fetchers, a normalizer, a notifier, a sink.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReaderConfig {
@@ -192,7 +192,7 @@ impl Config {
         let heartbeat = self.heartbeat.build(self.delivery.timeout, &metrics)?;
         let api = self.api.build()?;
         let announcer = Announcer::new(bus.clone(), self.stdout, metrics.clone());
-        let timing = Timing { remind_every, reader, poll_grace, settles_after };
+        let timing = Timing { remind_every, reader, looks_every: self.look_every, poll_grace, settles_after };
         let watching = Watching { policies, timing, tick, look_every };
         let Told { destinations, routes, attempts } = told;
         let telling = Telling { announcer, destinations, routes, attempts, heartbeat };

@@ -130,7 +130,7 @@ impl Desk {
             Ok(alert) if is_raised(&alert) => standing.raised.push(alert),
             _ => {}
         };
-        self.each(self.bus.watch_alerts().await?, take).await?;
+        self.each(self.bus.watch_alerts(), take).await?;
         standing.silences.retain(|silence| silence::is_open(silence, now));
         standing.raised.sort_by_key(|alert| (std::cmp::Reverse(alert.severity), alert.since_unix_nano));
         Ok(standing)
@@ -147,7 +147,7 @@ impl Desk {
             }
             kept.push_back(alert);
         };
-        self.each(self.bus.alert_history().await?, take).await?;
+        self.each(self.bus.alert_history(), take).await?;
         Ok(kept.into())
     }
 

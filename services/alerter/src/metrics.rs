@@ -7,7 +7,7 @@ use latchkey_contracts::{About, Chain};
 use latchkey_core::{
     alert::{
         Kind,
-        board::{Board, Sight},
+        board::{SeenReader, SeenStream, Sight},
     },
     verdict::Poll,
 };
@@ -77,7 +77,9 @@ pub struct Metrics {
     unreadable_messages: Family<StreamLabels, Counter>,
     reader_lag_messages: Family<ReaderLabels, Gauge>,
     reader_lag_seconds: Family<ReaderLabels, Gauge>,
+    reader_redelivered_ratio: Family<ReaderLabels, Ratio>,
     stream_fill_ratio: Family<StreamLabels, Ratio>,
+    stream_seconds_to_full: Family<StreamLabels, Gauge>,
     seconds_to_data_loss: Family<SourceLabels, Gauge>,
     clock_skew_seconds: Ratio,
 }
@@ -101,7 +103,9 @@ impl Metrics {
             unreadable_messages: Family::default(),
             reader_lag_messages: Family::default(),
             reader_lag_seconds: Family::default(),
+            reader_redelivered_ratio: Family::default(),
             stream_fill_ratio: Family::default(),
+            stream_seconds_to_full: Family::default(),
             seconds_to_data_loss: Family::default(),
             clock_skew_seconds: Ratio::default(),
         };
@@ -135,13 +139,23 @@ impl Metrics {
                 new.reader_lag_seconds.clone(),
             );
             alerter.register(
+                "reader_redelivered_ratio",
+                "Share of a consumer's deliveries of the last ten minutes that were repeated ones",
+                new.reader_redelivered_ratio.clone(),
+            );
+            alerter.register(
                 "stream_fill_ratio",
                 "Share of its room that a stream holds",
                 new.stream_fill_ratio.clone(),
             );
             alerter.register(
+                "stream_seconds_to_full",
+                "Until a stream is full at the rate of the last ten minutes, while it grows",
+                new.stream_seconds_to_full.clone(),
+            );
+            alerter.register(
                 "seconds_to_data_loss",
-                "Until a source's token ends or 1Password deletes its unread events",
+                "Until a source's token ends, 1Password deletes its unread events, a stream does, or one is full",
                 new.seconds_to_data_loss.clone(),
             );
             alerter.register(
@@ -160,23 +174,53 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn surveyed(&self, board: &Board) {
-        for (reader, stream, lag, age) in board.readers() {
-            let labels = ReaderLabels { reader: reader.into(), stream };
-            self.reader_lag_messages.get_or_create(&labels).set(i64::try_from(lag).unwrap_or(i64::MAX));
-            self.reader_lag_seconds.get_or_create(&labels).set(age.as_secs());
+    fn reader(&self, SeenReader { name, stream, now }: &SeenReader) {
+        let labels = ReaderLabels { reader: name.clone(), stream };
+        let Some(lag) = now else {
+            self.reader_lag_messages.remove(&labels);
+            self.reader_lag_seconds.remove(&labels);
+            self.reader_redelivered_ratio.remove(&labels);
+            return;
+        };
+        self.reader_lag_messages.get_or_create(&labels).set(i64::try_from(lag.messages).unwrap_or(i64::MAX));
+        self.reader_lag_seconds.get_or_create(&labels).set(lag.age.as_secs());
+        if let Some(repeats) = lag.repeats {
+            self.reader_redelivered_ratio.get_or_create(&labels).set(ratio(repeats.repeats, repeats.deliveries.max(1)));
         }
-        for (stream, bytes, max_bytes) in board.streams().filter(|(_, _, max_bytes)| *max_bytes > 0) {
-            #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
-            let ratio = bytes as f64 / max_bytes as f64;
-            self.stream_fill_ratio.get_or_create(&StreamLabels { stream }).set(ratio);
+    }
+
+    fn stream(&self, SeenStream { name, now }: SeenStream, at: Timestamp) {
+        let labels = StreamLabels { stream: name };
+        match now.filter(|(fill, _)| fill.max_bytes > 0) {
+            Some((fill, _)) => _ = self.stream_fill_ratio.get_or_create(&labels).set(ratio(fill.bytes, fill.max_bytes)),
+            None => _ = self.stream_fill_ratio.remove(&labels),
+        }
+        match now.and_then(|(_, full_at)| full_at) {
+            Some(full_at) => {
+                let left = full_at.duration_since(at).as_secs();
+                self.stream_seconds_to_full.get_or_create(&labels).set(left);
+            }
+            None => _ = self.stream_seconds_to_full.remove(&labels),
         }
     }
 
     pub(crate) fn sighted(&self, sight: &Sight, now: Timestamp) {
-        for (source, end) in &sight.ends {
+        for reader in &sight.readers {
+            self.reader(reader);
+        }
+        for stream in &sight.streams {
+            self.stream(*stream, now);
+        }
+        for feeds in sight.polls.chunk_by(|(one, _), (other, _)| one.source == other.source) {
+            let source = &feeds[0].0.source;
             let labels = SourceLabels { source: source.to_string() };
-            self.seconds_to_data_loss.get_or_create(&labels).set(end.duration_since(now).as_secs());
+            match sight.ends.get(source) {
+                Some(end) => {
+                    let left = end.duration_since(now).as_secs();
+                    self.seconds_to_data_loss.get_or_create(&labels).set(left);
+                }
+                None => _ = self.seconds_to_data_loss.remove(&labels),
+            }
         }
         if let Some(skew) = sight.skew {
             self.clock_skew_seconds.set(skew.as_secs_f64());
@@ -221,4 +265,9 @@ impl Metrics {
     pub(crate) fn unreadable(&self, stream: &'static str) {
         self.unreadable_messages.get_or_create(&StreamLabels { stream }).inc();
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
+fn ratio(part: u64, whole: u64) -> f64 {
+    part as f64 / whole as f64
 }

@@ -11,7 +11,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use latchkey_bus::{Bus, Delivered, Error};
+use latchkey_bus::{Bus, Delivered, Error, patiently};
 use latchkey_contracts::{About, alert::Alert};
 use latchkey_core::{
     alert::{self, Kind},
@@ -80,13 +80,13 @@ impl Notifier {
         attempts: Attempts,
         metrics: Metrics,
     ) -> Result<Self, Error> {
-        let since = bus.ensure_destination(&destination.name).await?;
+        let since = patiently(|| bus.ensure_destination(&destination.name)).await?;
         Ok(Self { bus, destination, routes, attempts, metrics, since })
     }
 
     /// Delivers until the soft shutdown. What the hard one interrupts is delivered again.
     pub(crate) async fn run(self, shutdown: &Shutdown) -> Result<(), Error> {
-        let transitions = self.bus.destination(&self.destination.name).await?;
+        let transitions = self.bus.destination(&self.destination.name);
         take::each(transitions, shutdown, &self).await
     }
 

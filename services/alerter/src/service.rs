@@ -13,6 +13,7 @@ use crate::{
     api::Api,
     destination::{Destination, Resender},
     heartbeat::{Heartbeat, Pulse, Rhythm},
+    keeper::Keeper,
     metrics::Metrics,
     notifier::{Attempts, Notifier},
     routing::Routes,
@@ -62,7 +63,7 @@ impl Alerter {
         let Watching { policies, timing, tick, look_every } = self.watching;
         let board = Board::new(policies, timing, clock::now());
         // One that waits is enough: a look that comes late is as good as the next.
-        let (surveys, seen) = mpsc::channel(1);
+        let (tables, seen) = mpsc::channel(1);
         let (pulse, rhythm) = (Pulse::default(), Rhythm { judges_every: tick, looks_every: look_every });
         let Telling { announcer, destinations, routes, attempts, heartbeat } = self.telling;
         let names = destinations.iter().map(|destination| destination.name.clone()).collect();
@@ -71,20 +72,27 @@ impl Alerter {
             let (routes, metrics) = (Arc::clone(&routes), self.metrics.clone());
             if destination.forgets() {
                 let (destination, routes) = (Arc::clone(&destination), Arc::clone(&routes));
-                resenders.push(Resender::open(&self.bus, destination, routes, metrics.clone()).await?);
+                resenders.push(Resender::new(&self.bus, destination, routes, metrics.clone()));
             }
             notifiers.push(Notifier::open(self.bus.clone(), destination, routes, attempts, metrics).await?);
         }
         // On the heap: together they are too large to be carried about in the futures of callers.
-        let surveyor = Box::pin(Surveyor::open(self.bus.clone(), look_every, names, pulse.clone())).await?;
+        let surveyor = Surveyor::open(self.bus.clone(), look_every, timing, names, pulse.clone());
+        let surveyor = Box::pin(surveyor).await?;
         let (api, desk) = (self.api, self.bus.clone());
-        let answers = async {
+        let answers = Box::pin(async {
             if let Some(api) = api {
                 api.run(desk, &shutdown).await;
             }
             Ok(())
+        });
+        let (keeper, hand) = Keeper::new(self.bus.clone());
+        let keeps = async {
+            keeper.run(&shutdown).await;
+            Ok(())
         };
-        let watcher = Box::pin(Watcher::open(self.bus, board, tick, pulse.clone(), self.metrics)).await?;
+        let watcher = Watcher::open(self.bus, board, tick, pulse.clone(), self.metrics, hand);
+        let watcher = Box::pin(watcher).await?;
         let beats = async {
             if let Some(heartbeat) = heartbeat {
                 heartbeat.run(pulse, rhythm, &shutdown).await;
@@ -92,13 +100,14 @@ impl Alerter {
             Ok(())
         };
         tokio::try_join!(
-            Box::pin(surveyor.run(surveys, &shutdown)),
+            Box::pin(surveyor.run(tables, &shutdown)),
             Box::pin(watcher.run(seen, &shutdown)),
             Box::pin(announcer.run(&shutdown)),
             Box::pin(try_join_all(notifiers.into_iter().map(|notifier| notifier.run(&shutdown)))),
             Box::pin(try_join_all(resenders.into_iter().map(|resender| resender.run(&shutdown)))),
             Box::pin(beats),
-            Box::pin(answers)
+            Box::pin(keeps),
+            answers
         )?;
         Ok(())
     }

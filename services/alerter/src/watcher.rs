@@ -1,4 +1,4 @@
-//! Follows checkpoints, transitions and surveys, and writes what follows from them.
+//! Follows checkpoints, transitions, and what is seen of streams and their readers, and writes what follows from them.
 //!
 //! Nothing is written before every checkpoint and every transition that was there at the start has been seen once. What was raised
 //! before is then known without asking for each alert, of which there are more than requests should be made for; and a cause that
@@ -7,7 +7,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use latchkey_bus::{Bus, Error, Item, Publication, Reader, StreamState};
+use latchkey_bus::{Bus, Error, Item, Publication, Reader, StreamState, patiently};
 use latchkey_contracts::{
     About, Chain,
     alert::Alert,
@@ -17,7 +17,7 @@ use latchkey_contracts::{
 use latchkey_core::{
     alert::{
         self, Kind,
-        board::{Board, Known, MAX_CHAINS, Sight, Step, Survey},
+        board::{Board, Keep, Known, MAX_CHAINS, Sight, Step},
         silence,
     },
     verdict::ChainWindow,
@@ -32,6 +32,7 @@ use crate::{
     hearsay::{Heard, Hearsay},
     heartbeat::Pulse,
     metrics::Metrics,
+    tables::Tables,
 };
 
 /// A tick that is later than this was slept through, by the machine or by this process.
@@ -51,13 +52,14 @@ pub(crate) struct Watcher {
     shown: HashMap<Chain, &'static str>,
     pulse: Pulse,
     metrics: Metrics,
+    keeper: mpsc::Sender<Vec<Keep>>,
 }
 
 enum Event {
     Checkpoint(Box<Item<Checkpoint>>),
     Transition(Box<Item<Alert>>),
     Heard(Heard),
-    Survey(Survey),
+    Tables(Tables),
     Tick,
 }
 
@@ -68,14 +70,15 @@ impl Watcher {
         tick: Duration,
         pulse: Pulse,
         metrics: Metrics,
+        keeper: mpsc::Sender<Vec<Keep>>,
     ) -> Result<Self, Error> {
-        let checkpoints = bus.watch_checkpoints().await?;
-        let unseen_checkpoint = last(bus.stream_state(&CHECKPOINTS).await?);
-        let unseen_transition = last(bus.stream_state(&ALERTS).await?);
-        let alerts = bus.watch_alerts().await?;
-        let hearsay = Hearsay::open(&bus).await?;
+        let checkpoints = bus.watch_checkpoints();
+        let unseen_checkpoint = last(patiently(|| bus.stream_state(&CHECKPOINTS)).await?);
+        let unseen_transition = last(patiently(|| bus.stream_state(&ALERTS)).await?);
+        let alerts = bus.watch_alerts();
+        let hearsay = Hearsay::new(&bus);
         let mut board = board;
-        for habit in bus.habits().await? {
+        for habit in patiently(|| bus.habits()).await? {
             if let (Ok(source), Ok(feed)) = (habit.source.parse(), habit.feed.parse()) {
                 board.recall(Chain { source, feed }, &habit);
             }
@@ -96,18 +99,19 @@ impl Watcher {
             shown,
             pulse,
             metrics,
+            keeper,
         })
     }
 
     /// Watches until the soft shutdown.
-    pub(crate) async fn run(mut self, mut surveys: mpsc::Receiver<Survey>, shutdown: &Shutdown) -> Result<(), Error> {
+    pub(crate) async fn run(mut self, mut tables: mpsc::Receiver<Tables>, shutdown: &Shutdown) -> Result<(), Error> {
         loop {
             let event = tokio::select! {
                 () = shutdown.soft().cancelled() => return Ok(()),
                 item = self.checkpoints.next() => Event::Checkpoint(Box::new(item?)),
                 item = self.alerts.next() => Event::Transition(Box::new(item?)),
                 heard = self.hearsay.next() => Event::Heard(heard?),
-                Some(survey) = surveys.recv() => Event::Survey(survey),
+                Some(tables) = tables.recv() => Event::Tables(tables),
                 _ = self.tick.tick() => Event::Tick,
             };
             let is_tick = matches!(event, Event::Tick);
@@ -118,7 +122,7 @@ impl Watcher {
                 self.perform(step).await;
             }
             if is_tick && self.bus.is_connected() {
-                self.keep_habits().await;
+                self.keep_habits();
             }
         }
     }
@@ -145,14 +149,13 @@ impl Watcher {
                 Vec::new()
             }
             Event::Heard(heard) => {
-                if heard.tell(&mut self.board, now).is_err() {
+                if heard.tell(&mut self.board).is_err() {
                     self.metrics.unreadable(heard.stream());
                 }
                 Vec::new()
             }
-            Event::Survey(survey) => {
-                self.board.survey(survey);
-                self.metrics.surveyed(&self.board);
+            Event::Tables(tables) => {
+                self.board.look_at_tables(tables);
                 Vec::new()
             }
             Event::Tick => self.tick(now),
@@ -241,16 +244,13 @@ impl Watcher {
         }
     }
 
-    /// What fails is kept an hour later: the habits of the hour before are there until then.
-    async fn keep_habits(&mut self) {
-        for (chain, habit) in self.board.to_keep(clock::now()) {
-            let failure = match self.bus.publish_habit(&chain, &habit).await {
-                Ok(Publication::Stored { .. } | Publication::Repeated { .. }) => continue,
-                Ok(other) => format!("{other:?}"),
-                Err(error) => error.to_string(),
-            };
-            tracing::warn!(source = %chain.source, feed = %chain.feed, failure, "what was learned of a feed could not be kept");
-            return;
+    /// Hands over what is to be kept, unless there is enough to do already.
+    fn keep_habits(&mut self) {
+        if let Ok(place) = self.keeper.try_reserve() {
+            let keep = self.board.to_keep(period(&self.tick), clock::now());
+            if !keep.is_empty() {
+                place.send(keep);
+            }
         }
     }
 

@@ -11,8 +11,9 @@ use std::{
 
 use jiff::Timestamp;
 use latchkey_contracts::{Feed, SourceId};
-use latchkey_core::budget::AccountKey;
+use latchkey_core::{budget::AccountKey, polling::TokenFault};
 use latchkey_events_api::{Client, ClientOptions, Endpoint, Region, Token};
+use latchkey_runtime::clock;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{budget::Budgets, connections::Connections, keeper::Keeper, scopes::Scopes};
@@ -61,8 +62,16 @@ struct Looked {
     at: Instant,
     /// A text that was no use: told of once.
     refused: Option<SecretString>,
-    /// Why what is there is not what is in use.
-    fault: Option<String>,
+    /// Why what is there is not what is in use, and since when.
+    fault: Option<TokenFault>,
+}
+
+impl Looked {
+    /// Another reason is no other beginning.
+    fn fails(&mut self, reason: String) {
+        let since = self.fault.as_ref().map_or_else(clock::now, |fault| fault.since);
+        self.fault = Some(TokenFault { reason, since });
+    }
 }
 
 impl Access {
@@ -110,8 +119,8 @@ impl Access {
         Some(self.pass()).filter(|pass| !pass.is_of(&refused.text))
     }
 
-    /// Why what its place holds is not in use, where that is so; free of secrets.
-    pub(crate) fn token_fault(&self) -> Option<String> {
+    /// Why what its place holds is not in use, where that is so.
+    pub(crate) fn token_fault(&self) -> Option<TokenFault> {
         self.looked().fault.clone()
     }
 
@@ -146,7 +155,7 @@ impl Access {
             // Between removing the old file and writing the new one there is none.
             Err(reason) => {
                 tracing::debug!(source = %self.source, reason, "the token cannot be read; the one in use stays");
-                self.looked().fault = Some(format!("{}: {reason}", self.settings.keeper.key()));
+                self.looked().fails(format!("{}: {reason}", self.settings.keeper.key()));
             }
         }
     }
@@ -154,7 +163,11 @@ impl Access {
     fn is_as_wanted(&self) {
         let fault = self.settings.keeper.fault().map(|reason| format!("{}: {reason}", self.settings.keeper.key()));
         let mut looked = self.looked();
-        (looked.refused, looked.fault) = (None, fault);
+        looked.refused = None;
+        match fault {
+            Some(reason) => looked.fails(reason),
+            None => looked.fault = None,
+        }
     }
 
     fn replace(&self, text: SecretString) {
@@ -172,7 +185,8 @@ impl Access {
                     tracing::warn!(source = %self.source, key, reason, "the new token cannot be used; the one in use stays");
                 }
                 let mut looked = self.looked();
-                (looked.refused, looked.fault) = (Some(text), Some(format!("{key}: {reason}")));
+                looked.refused = Some(text);
+                looked.fails(format!("{key}: {reason}"));
             }
         }
     }

@@ -8,6 +8,7 @@
 //! Polling comes first: a reading begins when the chain has once been at its feed's end, takes its requests from what the budget leaves,
 //! and few are at work at once: many of chains with little behind them, and two of others.
 
+mod kept;
 mod reader;
 mod repair;
 mod state;
@@ -23,6 +24,7 @@ use latchkey_core::{
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use self::kept::Kept;
 pub(crate) use self::reader::Reader;
 
 /// Readings at once in this process. Ten thousand sources want ten a second, of which each waits for a few answers of 1Password's.
@@ -46,11 +48,12 @@ pub(crate) struct Audits {
     pub(crate) schedule: Option<Schedule>,
     places: Semaphore,
     heavy: Semaphore,
+    kept: Kept,
 }
 
 impl Audits {
     pub(crate) fn new(schedule: Option<Schedule>) -> Self {
-        Self { schedule, places: Semaphore::new(AT_ONCE), heavy: Semaphore::new(HEAVY_AT_ONCE) }
+        Self { schedule, places: Semaphore::new(AT_ONCE), heavy: Semaphore::new(HEAVY_AT_ONCE), kept: Kept::default() }
     }
 
     /// A place to begin in, if there is one.

@@ -1,7 +1,8 @@
 //! What a process remembers of its chains between turns.
 //!
 //! Only to save reading it again: everything here can be rebuilt from the streams, and is when a page is refused. So the oldest
-//! windows are dropped without a thought when all together pass the bound.
+//! windows are dropped without a thought when all together pass the bound, and so are chains. A chain that nobody polls any more is
+//! forgotten with its source.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,6 +19,9 @@ use latchkey_core::{
 
 /// Uuids in all windows of the process together: some 70 MB.
 const MAX_UUIDS: usize = 1_500_000;
+
+/// Chains remembered: three times as many as one fetcher was measured with, at less than a kilobyte each beside their windows.
+const MAX_CHAINS: usize = 100_000;
 
 /// How long a chain's place is gone on from until the streams are read again all the same: what an audit has added to the chain shows in
 /// its checkpoint by then. Far below the days that pages are kept.
@@ -118,6 +122,11 @@ impl Memories {
         shelf.chains.get(chain).map(|(_, memory)| Known { is_slow: memory.is_slow, due: memory.due })
     }
 
+    /// Forgets a chain that is not to be polled any more.
+    pub(crate) fn forget(&self, chain: &Chain) {
+        drop(self.take(chain));
+    }
+
     /// Takes a chain's memory out; it comes back by [`Memories::keep`] if the turn ends well.
     pub(crate) fn take(&self, chain: &Chain) -> Memory {
         let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -138,6 +147,9 @@ impl Memories {
             shelf.with_window.insert(used_at, chain.clone());
         }
         shelf.chains.insert(chain, (used_at, Box::new(memory)));
+        if shelf.chains.len() > MAX_CHAINS {
+            shelf.forget_oldest_chains();
+        }
         while shelf.uuids > MAX_UUIDS && shelf.forget_oldest_window() {}
     }
 }
@@ -148,6 +160,23 @@ impl Shelf {
         self.with_window.remove(&used_at);
         self.uuids -= memory.size();
         *memory
+    }
+
+    /// A tenth of them at once, since finding the oldest looks at all.
+    fn forget_oldest_chains(&mut self) {
+        let mut used: Vec<u64> = self.chains.values().map(|(used_at, _)| *used_at).collect();
+        let tenth = used.len() / 10;
+        let (_, newest_of_them, _) = used.select_nth_unstable(tenth);
+        let newest_of_them = *newest_of_them;
+        let old: Vec<Chain> = self
+            .chains
+            .iter()
+            .filter(|(_, (used_at, _))| *used_at < newest_of_them)
+            .map(|(chain, _)| chain.clone())
+            .collect();
+        for chain in old {
+            drop(self.remove(&chain));
+        }
     }
 
     fn forget_oldest_window(&mut self) -> bool {
@@ -233,5 +262,26 @@ mod tests {
             assert!(memories.take(&chain(name)).window.is_some(), "{name}");
         }
         assert_eq!(memories.0.lock().unwrap().uuids, 0);
+    }
+
+    #[test]
+    fn the_oldest_chains_go_when_there_are_too_many() {
+        let memories = Memories::default();
+        for number in 0..=MAX_CHAINS {
+            memories.keep(chain(&format!("acme-{number}")), Memory::default());
+        }
+        assert_eq!(memories.0.lock().unwrap().chains.len(), MAX_CHAINS + 1 - MAX_CHAINS / 10);
+        let knows = |number: usize| memories.recall(&chain(&format!("acme-{number}"))).is_some();
+        assert!(!knows(0) && !knows(MAX_CHAINS / 10 - 1) && knows(MAX_CHAINS / 10) && knows(MAX_CHAINS));
+    }
+
+    #[test]
+    fn a_chain_that_is_forgotten_leaves_nothing() {
+        let memories = Memories::default();
+        memories.keep(chain("a"), memory(5));
+        memories.forget(&chain("a"));
+        memories.forget(&chain("b"));
+        let shelf = memories.0.lock().unwrap();
+        assert_eq!((shelf.chains.len(), shelf.with_window.len(), shelf.uuids), (0, 0, 0));
     }
 }

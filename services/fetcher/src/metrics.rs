@@ -47,6 +47,7 @@ pub struct Metrics {
     clock_skew: Family<SourceLabels, Gauge<f64, AtomicU64>>,
     budget: Family<BudgetLabels, Counter>,
     missing: Family<RereadLabels, Counter>,
+    held_up: Family<HeldUpLabels, Counter>,
     completeness: Family<ChainLabels, Gauge<f64, AtomicU64>>,
     audit_lateness: Histogram,
     lateness: Histogram,
@@ -61,6 +62,13 @@ struct RereadLabels {
     kind: &'static str,
     source: String,
     feed: &'static str,
+}
+
+/// Why a past is read, and why that does not go on. Of all chains together: each may have trouble.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct HeldUpLabels {
+    kind: &'static str,
+    reason: &'static str,
 }
 
 /// What came of asking for requests: taken, refused, or alone if the budget could not be reached.
@@ -97,6 +105,7 @@ impl Metrics {
             clock_skew: Family::default(),
             budget: Family::default(),
             missing: Family::default(),
+            held_up: Family::default(),
             completeness: Family::default(),
             // From minutes to three weeks.
             audit_lateness: Histogram::new([900.0, 3_600.0, 14_400.0, 86_400.0, 259_200.0, 604_800.0, 1_814_400.0]),
@@ -119,6 +128,8 @@ impl Metrics {
             fetcher.register("budget_messages", help, new.budget.clone());
             let help = "Events of the past that polling had not brought";
             fetcher.register("audit_events_missing", help, new.missing.clone());
+            let help = "Turns of reading the past again that ended before they should, by why";
+            fetcher.register("rereads_held_up", help, new.held_up.clone());
             let help = "Share of the events of the last audited window that polling had brought";
             fetcher.register("audit_completeness_ratio", help, new.completeness.clone());
             let help = "How long after they happened events were found that only an audit found";
@@ -212,6 +223,11 @@ impl Metrics {
         }
     }
 
+    /// A turn of reading the past ended before it should.
+    pub(crate) fn reread_held_up(&self, kind: &'static str, reason: &'static str) {
+        self.held_up.get_or_create(&HeldUpLabels { kind, reason }).inc();
+    }
+
     pub(crate) fn found_late(&self, kind: &'static str, seconds: f64) {
         if kind == "audit" {
             self.audit_lateness.observe(seconds);
@@ -266,5 +282,29 @@ mod tests {
         assert!(registry.encode().contains("acme"));
         metrics.forget(&chain);
         assert!(!registry.encode().contains("acme"), "{}", registry.encode());
+    }
+
+    /// docs/sources.md tells what this prints.
+    #[test]
+    fn thirty_thousand_chains_are_told_within_bounds() {
+        let registry = latchkey_runtime::Metrics::new();
+        let metrics = Metrics::new(&registry);
+        for number in 0..10_000 {
+            let source: SourceId = format!("customer-{number:05}").parse().unwrap();
+            for feed in Feed::USUAL {
+                let chain = Chain { source: source.clone(), feed };
+                metrics.page_stored(&chain, 3, 1);
+                for outcome in [Outcome::Quiet, Outcome::Active] {
+                    metrics.turn_ended(&chain, &outcome);
+                }
+                metrics.reread_finished(&chain, "audit", &Found::default());
+            }
+            metrics.clock_is_ahead(&source, SignedDuration::ZERO);
+        }
+        let began = std::time::Instant::now();
+        let text = registry.encode();
+        println!("{} bytes in {:?}, {} lines", text.len(), began.elapsed(), text.lines().count());
+        // So that somebody thinks twice who adds a metric for each chain.
+        assert!(text.len() < 24 << 20, "{}", text.len());
     }
 }

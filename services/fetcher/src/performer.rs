@@ -3,7 +3,10 @@
 mod window;
 mod wire;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use latchkey_bus::{Bus, Publication};
@@ -16,7 +19,7 @@ use latchkey_core::{
     feed::Definition,
     instant,
     page_id::page_id,
-    polling::{self, Action, Fetched, Input, Off, Policy, Published, Report, Request, Settled, Turn},
+    polling::{self, Action, Failure, Fetched, Input, Off, Policy, Published, Report, Request, Settled, Turn},
 };
 use latchkey_events_api as events_api;
 use latchkey_runtime::clock;
@@ -36,6 +39,23 @@ struct Held {
     span: Span,
 }
 
+/// Why there is no answer to look at.
+enum Unanswered {
+    /// The API gave none.
+    Api(events_api::Error),
+    /// It came, and was dropped: other pages had all the room.
+    NoRoom,
+}
+
+impl Unanswered {
+    fn failure(&self) -> Failure {
+        match self {
+            Self::Api(error) => wire::failure(error),
+            Self::NoRoom => polling::no_room(),
+        }
+    }
+}
+
 /// Everything one turn needs.
 pub(crate) struct Performer<'a> {
     pub(crate) chain: &'a Chain,
@@ -50,6 +70,16 @@ pub(crate) struct Performer<'a> {
     held: Option<Held>,
     /// For the page that is held.
     room: Option<SemaphorePermit<'a>>,
+    /// Time in which nobody but this process was waited for.
+    waited: Duration,
+}
+
+/// A turn that is over.
+pub(crate) struct Ended {
+    pub(crate) report: Report,
+    pub(crate) memory: Memory,
+    /// How much of its time it waited for bounds of ours.
+    pub(crate) waited: Duration,
 }
 
 impl<'a> Performer<'a> {
@@ -63,11 +93,23 @@ impl<'a> Performer<'a> {
         memory: Memory,
     ) -> Self {
         let pass = source.access.pass();
-        Self { chain, source, pass, bus, budgets, lanes, metrics, memory, held: None, room: None }
+        Self {
+            chain,
+            source,
+            pass,
+            bus,
+            budgets,
+            lanes,
+            metrics,
+            memory,
+            held: None,
+            room: None,
+            waited: Duration::ZERO,
+        }
     }
 
     /// Runs the turn to its end. When it is to `stop`, a fetch under way is dropped and the turn ends at the page before it.
-    pub(crate) async fn run(mut self, jitter: f64, stop: Stop<'_>) -> (Report, Memory) {
+    pub(crate) async fn run(mut self, jitter: f64, stop: Stop<'_>) -> Ended {
         self.pass = self.source.access.fresh(self.budgets).await;
         let (mut turn, mut action) = match self.memory.place.take() {
             Some(place) => Turn::resume(self.source.policy(self.chain.feed), jitter, place.last, clock::now()),
@@ -75,7 +117,7 @@ impl<'a> Performer<'a> {
         };
         loop {
             let input = match action {
-                Action::Finish(report) => return (*report, self.memory),
+                Action::Finish(report) => return Ended { report: *report, memory: self.memory, waited: self.waited },
                 Action::Recover => recover(self.bus, self.chain).await,
                 Action::Publish { expected } => self.publish(expected).await,
                 Action::LookBack { from } => self.look_back(from, &turn).await,
@@ -104,20 +146,23 @@ impl<'a> Performer<'a> {
         if self.source.access.excludes(self.chain.feed) {
             return Input::Off(Off::OutOfScope);
         }
-        if let Err(wait) = self.budgets.take_or_wait(&self.pass.account, Work::Live).await {
+        let began = Instant::now();
+        let taken = self.budgets.take_or_wait(&self.pass.account, Work::Live).await;
+        self.waited += began.elapsed();
+        if let Err(wait) = taken {
             return Input::FetchFailed(polling::over_budget(wait));
         }
         // A root of its own: one trace follows one page, from here to the file it ends in.
         let span = info_span!(parent: None, "page", source = %self.chain.source, feed = %self.chain.feed);
         let ask = Source::page_request(request);
         let answer = self.ask(&ask).instrument(span.clone()).await;
-        if matches!(answer, Err(events_api::Error::Unauthorized))
+        if matches!(answer, Err(Unanswered::Api(events_api::Error::Unauthorized)))
             && self.source.access.excludes_by_now(self.chain.feed, &self.pass, self.budgets).await
         {
             return Input::Off(Off::OutOfScope);
         }
-        let read = answer.as_ref().map_err(wire::failure).and_then(|response| {
-            let view = response.page().map_err(|error| wire::failure(&error))?;
+        let read = answer.as_ref().map_err(Unanswered::failure).and_then(|response| {
+            let view = response.page(clock::now()).map_err(|error| wire::failure(&error))?;
             Ok((response.body.clone(), view))
         });
         let (body, view) = match read {
@@ -180,9 +225,9 @@ impl<'a> Performer<'a> {
     }
 
     /// One request; a second one only if the token was replaced since the turn began.
-    async fn ask(&mut self, request: &events_api::PageRequest) -> Result<events_api::Response, events_api::Error> {
+    async fn ask(&mut self, request: &events_api::PageRequest) -> Result<events_api::Response, Unanswered> {
         let answer = self.ask_once(request).await;
-        if !matches!(answer, Err(events_api::Error::Unauthorized)) {
+        if !matches!(answer, Err(Unanswered::Api(events_api::Error::Unauthorized))) {
             return answer;
         }
         let Some(pass) = self.source.access.replaced(&self.pass).await else { return answer };
@@ -192,12 +237,21 @@ impl<'a> Performer<'a> {
         self.ask_once(request).await
     }
 
-    async fn ask_once(&mut self, request: &events_api::PageRequest) -> Result<events_api::Response, events_api::Error> {
-        let (started, asked_at) = (Instant::now(), clock::now());
+    async fn ask_once(&mut self, request: &events_api::PageRequest) -> Result<events_api::Response, Unanswered> {
+        let (mut started, asked_at) = (Instant::now(), clock::now());
         self.room = None;
-        let answer = match self.pass.client.ask(self.chain.feed, request).await {
+        let answer = self.pass.client.ask(self.chain.feed, request).await;
+        let answered_at = clock::now();
+        let answer = match answer {
             Ok(answer) => {
-                self.room = Some(self.lanes.page().await);
+                let began = Instant::now();
+                self.room = self.lanes.page().await;
+                let waited = began.elapsed();
+                self.waited += waited;
+                started += waited;
+                if self.room.is_none() {
+                    return Err(Unanswered::NoRoom);
+                }
                 answer.read().await
             }
             Err(error) => Err(error),
@@ -207,16 +261,26 @@ impl<'a> Performer<'a> {
             self.budgets.refused(&self.pass.account, *retry_after).await;
         }
         if let Some(date) = answer.as_ref().ok().and_then(|response| response.date)
-            && let Some(skew) = self.source.answered(date, asked_at, clock::now())
+            && let Some(skew) = self.source.answered(date, asked_at, answered_at)
         {
             self.metrics.clock_is_ahead(&self.source.id, skew);
         }
-        answer
+        answer.map_err(Unanswered::Api)
     }
 
-    async fn publish(&self, expected: u64) -> Input {
-        let Some(held) = &self.held else { return Input::BusFailed };
-        match self.bus.publish_page(self.chain, &held.page, expected).instrument(held.span.clone()).await {
+    async fn publish(&mut self, expected: u64) -> Input {
+        let Some(held) = &mut self.held else { return Input::BusFailed };
+        let (bus, chain) = (self.bus, self.chain);
+        let published = async {
+            let published = bus.publish_page(chain, &held.page, expected).await;
+            if !matches!(published, Ok(Publication::TooLarge { .. })) || held.page.recent.is_empty() {
+                return published;
+            }
+            // A page that fits goes out; what it was to carry can wait for a smaller one.
+            held.page.recent = Bytes::new();
+            bus.publish_page(chain, &held.page, expected).await
+        };
+        match published.instrument(held.span.clone()).await {
             Ok(Publication::Stored { sequence } | Publication::Repeated { sequence }) => {
                 Input::Published(Published::Stored(sequence))
             }

@@ -20,7 +20,6 @@ use crate::{
     audit::{After, Audits},
     budget::Budgets,
     lanes::Lanes,
-    memory::Memories,
     metrics::Metrics,
     roster::Roster,
 };
@@ -41,7 +40,6 @@ struct Inner {
     budgets: Budgets,
     audits: Audits,
     metrics: Metrics,
-    memories: Memories,
 }
 
 impl Fetcher {
@@ -60,7 +58,6 @@ impl Fetcher {
             audits: Audits::new(schedule),
             bus,
             metrics,
-            memories: Memories::default(),
         }))
     }
 
@@ -85,7 +82,7 @@ impl Fetcher {
     }
 
     async fn work(&self, shutdown: &Shutdown) -> Result<(), latchkey_bus::Error> {
-        let mut tasks = self.0.bus.tasks().await?;
+        let mut tasks = self.0.bus.tasks();
         let turns = TaskTracker::new();
         loop {
             let permit = tokio::select! {

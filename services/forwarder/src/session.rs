@@ -62,7 +62,7 @@ impl<'a> Session<'a> {
         };
         self.forwarder.arrived(&progress);
         self.forwarder.output.ready();
-        let mut reader = self.forwarder.bus.events_from(progress.next()).await?;
+        let mut reader = self.forwarder.bus.events_from(progress.next());
         loop {
             let mut held = Held::after(&progress);
             if events.first > progress.next() {
@@ -121,7 +121,7 @@ impl<'a> Session<'a> {
         let plan = *planned.plan();
         let mut held = Held::after(planned.progress());
         if events.first <= plan.last {
-            let mut reader = self.forwarder.bus.events_from(plan.first).await?;
+            let mut reader = self.forwarder.bus.events_from(plan.first);
             loop {
                 let item = tokio::select! {
                     biased;

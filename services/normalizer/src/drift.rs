@@ -54,12 +54,19 @@ impl Books {
     }
 
     fn report(&self, chain: &Chain, drift: &Drift, at: Timestamp) {
+        self.put_back([(chain.clone(), Report::new(drift, at))]);
+    }
+
+    /// Takes in reports, also those that could not be told: they wait for the next time.
+    pub(crate) fn put_back(&self, untold: impl IntoIterator<Item = (Chain, Report)>) {
         let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = reports.len() >= MAX_REPORTS;
-        match reports.entry(chain.clone()) {
-            Entry::Occupied(mut entry) => entry.get_mut().add(drift, at),
-            Entry::Vacant(entry) if !full => _ = entry.insert(Report::new(drift, at)),
-            Entry::Vacant(_) => {}
+        for (chain, report) in untold {
+            let full = reports.len() >= MAX_REPORTS;
+            match reports.entry(chain) {
+                Entry::Occupied(mut entry) => entry.get_mut().join(report),
+                Entry::Vacant(entry) if !full => _ = entry.insert(report),
+                Entry::Vacant(_) => {}
+            }
         }
         self.reported.notify_one();
     }
@@ -127,6 +134,14 @@ mod tests {
         let report = books.take_reports().remove(&chain).unwrap().message(&chain);
         assert_eq!(report.changes[0].count, 4);
         assert!(books.take_reports().is_empty());
+        // What could not be told comes with what is met meanwhile.
+        books.note(&chain, &drift(&["$.zone".into()], &[]), Timestamp::UNIX_EPOCH);
+        let untold = books.take_reports();
+        books.note(&chain, &drift(&["$.mood".into()], &[]), Timestamp::UNIX_EPOCH);
+        books.put_back(untold);
+        let report = books.take_reports().remove(&chain).unwrap().message(&chain);
+        let paths: Vec<_> = report.changes.iter().map(|change| change.path.as_str()).collect();
+        assert_eq!(paths, ["$.mood", "$.zone"]);
     }
 
     #[test]

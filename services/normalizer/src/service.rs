@@ -65,7 +65,7 @@ impl Normalizer {
 
     /// Works until the soft shutdown, then finishes what it holds.
     pub async fn run(self, shutdown: Shutdown) -> Result<(), latchkey_bus::Error> {
-        let mut pages = self.inner.bus.pages().await?;
+        let mut pages = self.inner.bus.pages();
         // Should the stream be created anew, the consumer is gone too, and this service ends and starts again.
         let epoch: Arc<str> = delivery::epoch(self.inner.bus.stream_state(&PAGES).await?.created).into();
         let tasks = TaskTracker::new();

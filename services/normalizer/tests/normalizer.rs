@@ -14,6 +14,7 @@ use latchkey_contracts::{
     Chain, Feed,
     alert::alert::State,
     batch::Batch,
+    drift::{Change, Drift, change::Kind},
     event::EventBatch,
     page::RawPage,
     topology::{ALERTS, EVENTS, Limits, NORMALIZER, REJECTIONS},
@@ -91,8 +92,8 @@ impl World {
         (events, self.bus.stream_state(&REJECTIONS).await.unwrap().messages)
     }
 
-    async fn batches(&self) -> Reader<Batch> {
-        self.bus.events_from(1).await.unwrap()
+    fn batches(&self) -> Reader<Batch> {
+        self.bus.events_from(1)
     }
 
     /// Another normalizer on the same server, with directories of its own.
@@ -186,7 +187,7 @@ async fn a_page_becomes_events_and_rejections() {
     let items = [event("A"), json!({ "uuid": "bad" }), event("A"), event("B")];
     let sequence = world.publish(&page("p1", &items, &[2]), 0).await;
 
-    let mut batches = world.batches().await;
+    let mut batches = world.batches();
     let batch = next(&mut batches).await;
     assert_eq!((batch.page_id.as_str(), batch.part, batch.part_count, batch.page_sequence), ("p1", 0, 1, sequence));
     assert_eq!((batch.log_type.as_str(), batch.fetched_at_unix_nano), ("OnePassword.ItemUsage", 5));
@@ -203,6 +204,44 @@ async fn a_page_becomes_events_and_rejections() {
     let counts = world.done(1).await;
     assert_eq!(counts, Counts { pages: 1, events: 2, rejections: 1, duplicates: 1 });
     assert_eq!(world.stored().await, (1, 1));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_drifts_is_added_to_what_other_normalizers_have_met() {
+    let world = World::new(None).await;
+    let long_ago = 1_767_323_045_000_000_000;
+    let change = Change { kind: Kind::Type.into(), path: "$.used_version".into(), count: 7, ..Change::default() };
+    let others = Drift {
+        source: "acme".into(),
+        feed: Feed::ItemUsages.to_string(),
+        first_unix_nano: long_ago,
+        last_unix_nano: long_ago,
+        changes: vec![change],
+        ..Drift::default()
+    };
+    assert!(matches!(world.bus.publish_drift(&chain(), &others, 0).await.unwrap(), Publication::Stored { .. }));
+    let mut drifting = event("A");
+    drifting["mood"] = json!("s3cret");
+    world.publish(&page("p1", &[drifting], &[]), 0).await;
+    let deadline = Instant::now() + PATIENCE;
+    let known = loop {
+        let known = world.bus.last_drift(&chain()).await.unwrap().unwrap().message;
+        if known.changes.len() > 1 {
+            break known;
+        }
+        assert!(Instant::now() < deadline, "{known:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let changes: Vec<_> = known.changes.iter().map(|change| (change.kind(), &*change.path, change.count)).collect();
+    assert_eq!(changes, [(Kind::Type, "$.used_version", 7), (Kind::Field, "$.mood", 1)]);
+    // Each has the times at which it was met itself.
+    assert_eq!(known.changes[0].last_unix_nano, long_ago);
+    assert_eq!(
+        (known.changes[1].first_unix_nano, known.last_unix_nano),
+        (known.first_unix_nano, known.first_unix_nano)
+    );
+    assert!(known.first_unix_nano > long_ago && known.log_type == "OnePassword.ItemUsage");
     world.stop().await;
 }
 
@@ -228,7 +267,7 @@ async fn every_page_has_a_batch_even_one_that_is_none() {
     for page in [page("p1", &[], &[]), broken, stray, page("p4", &[event("B")], &[])] {
         expected = world.publish(&page, expected).await;
     }
-    let mut batches = world.batches().await;
+    let mut batches = world.batches();
     let mut found = Vec::new();
     for _ in 0..4 {
         let batch = next(&mut batches).await;
@@ -252,7 +291,7 @@ async fn a_page_larger_than_a_message_is_split_and_its_refusals_too() {
     let bad: Vec<_> = (0..count).map(|_| padded(String::new())).collect();
     world.publish(&page("p1", &[good, bad].concat(), &[]), 0).await;
 
-    let mut batches = world.batches().await;
+    let mut batches = world.batches();
     let first = next(&mut batches).await;
     let (mut events, parts) = (first.events.len(), first.part_count);
     assert!(parts > 2, "a body of twice the limit is cut into megabytes");
@@ -280,7 +319,7 @@ async fn two_normalizers_share_the_pages() {
     for index in 0..50 {
         expected = world.publish(&page(&format!("p{index}"), &[event(&format!("E{index}"))], &[]), expected).await;
     }
-    let mut batches = world.batches().await;
+    let mut batches = world.batches();
     let mut sequences = Vec::new();
     for _ in 0..50 {
         sequences.push(next(&mut batches).await.page_sequence);
@@ -309,7 +348,7 @@ async fn tables_come_from_the_bucket_and_the_directory_goes_first() {
         let world = World::with_bucket(directory, &bucket).await;
         world.publish(&page("p1", &[event("A")], &[]), 0).await;
         world.done(1).await;
-        let batch = next(&mut world.batches().await).await;
+        let batch = next(&mut world.batches()).await;
         let record: Value = serde_json::from_slice(&batch.events[0].record).unwrap();
         let enrichment = &record["p_enrichment"];
         assert_eq!(enrichment["items"]["item_uuid"]["title"], title);
@@ -330,7 +369,7 @@ async fn users_that_events_name_explain_those_that_do_not() {
     let item = json!({ "uuid": "B", "timestamp": "2026-01-02T03:04:05Z", "actor_uuid": "u1", "object_uuid": "u2" });
     let audit = RawPage { feed: chain.feed.to_string(), ..page("p2", &[item], &[]) };
     world.bus.publish_page(&chain, &audit, 0).await.unwrap();
-    let mut batches = world.batches().await;
+    let mut batches = world.batches();
     next(&mut batches).await;
     let batch = next(&mut batches).await;
     let record: Value = serde_json::from_slice(&batch.events[0].record).unwrap();
@@ -412,7 +451,7 @@ async fn pages_are_judged_by_the_newest_schemas() {
     let another = world.another(&schemas, &lookups).await;
     let own = "schema: OnePassword.ItemUsage\nfields:\n  - {name: uuid, type: string, required: true}\n  - {name: item_uuid, type: boolean}\n";
     fs::write(schemas.join("own.yml"), own).unwrap();
-    let mut batches = world.batches().await;
+    let mut batches = world.batches();
     let mut expected = 0;
     let deadline = Instant::now() + PATIENCE;
     for number in 0.. {

@@ -1,5 +1,5 @@
-//! Two alerters, killed in turn while alerts are raised and resolved: every transition is written once, and told once to a receiver that
-//! knows a repeated one again.
+//! Two alerters, killed in turn while alerts are raised and resolved, with nats-server going down in between: every transition is
+//! written once, and told once to a receiver that knows a repeated one again.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,31 +9,39 @@ use std::{
 };
 
 use latchkey_bus::{
-    Bus, Publication,
+    Bus, Error, Publication,
     server::{self, Scratch},
 };
 use latchkey_contracts::{
     Chain, Feed,
     alert::alert::Change,
-    checkpoint::{Checkpoint, Outcome, outcome::Kind},
-    topology::ALERTS,
+    checkpoint::{Checkpoint, Outcome, outcome},
+    page::RawPage,
+    rejection::{Problem, Rejection, RejectionBatch},
+    reread::{Found, Reread},
+    topology::{ALERTS, NOTIFIER},
 };
+use latchkey_core::alert::Kind;
 use latchkey_simulator::{AccountConfig, Profile, Simulator, clock};
 use latchkey_tests::{ACCOUNT, Line, Nats, Process, Service, Settings, command, until};
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
-/// Feeds that are refused and read again, each with an alert of its own.
+/// Feeds with an alert of their own each.
 const FEEDS: usize = 60;
 
 /// How long the transitions of all feeds may take: a notification that was open at a kill comes again after a minute.
 const LIMIT: Duration = Duration::from_mins(4);
 
-/// How long a message may take to be stored.
+/// How long a message may take to be stored while nats-server goes down.
 const STORE_LIMIT: Duration = Duration::from_secs(30);
 
-/// What is raised.
-const KIND: &str = "poll_refused";
+/// What is raised for feeds, in turn: one kind for each way in which an alerter comes to know. One ends by itself, when what was seen has not
+/// been seen again for a while: a longer one than telling takes, since what is over before it could be told is not told.
+const FEED_KINDS: [Kind; 3] = [Kind::PollRefused, Kind::Rejections, Kind::EventsMissed];
+
+/// What is raised about the normalizer, which is not there.
+const READER_KIND: Kind = Kind::ReaderStopped;
 
 /// Two alerters with one receiver.
 struct Pair {
@@ -42,13 +50,37 @@ struct Pair {
     receiver: MockServer,
     // These last: nobody should see them go.
     directory: tempfile::TempDir,
-    _nats: Scratch,
+    nats: Scratch,
+}
+
+/// What is wrong, or right again.
+#[derive(Clone, Copy, PartialEq)]
+enum Turn {
+    Wrong,
+    Right,
 }
 
 #[derive(Clone, Copy)]
 enum Victim {
     One,
     Other,
+}
+
+/// What was written: its sequence, kind, whom it is about, and the change.
+#[derive(Debug)]
+struct Written {
+    sequence: u64,
+    key: (String, String),
+    generation: u64,
+    change: Change,
+}
+
+impl Written {
+    /// Whether it is about what is reported here. The alerters' own reader stops with them, and so does their destination, which is told of
+    /// itself: alerts tell of that.
+    fn is_reported(&self) -> bool {
+        self.key.0 != Kind::DestinationFailing.as_str() && self.key.1 != NOTIFIER.name
+    }
 }
 
 impl Pair {
@@ -59,14 +91,22 @@ impl Pair {
         Mock::given(any()).respond_with(ResponseTemplate::new(204)).mount(&receiver).await;
         let simulator =
             Simulator::builder().account(AccountConfig::new(ACCOUNT, Profile::Empty)).start().await.unwrap();
-        let destinations = json!({ "tickets": { "webhook": { "url": receiver.uri() } } });
-        let routes = json!([{ "kinds": [KIND], "destinations": ["tickets"] }, { "destinations": [] }]);
-        let more = json!({ "alerter": { "tick": "100ms", "destinations": destinations, "routes": routes } });
+        let kinds: Vec<_> = FEED_KINDS.into_iter().chain([READER_KIND]).map(Kind::as_str).collect();
+        let routes = json!([{ "kinds": kinds, "destinations": ["tickets"] }, { "destinations": [] }]);
+        let alerter = json!({
+            "tick": "100ms",
+            "look_every": "200ms",
+            "settles_after": "100s",
+            "reader": { "stands_still": "2s" },
+            "destinations": { "tickets": { "webhook": { "url": receiver.uri() } } },
+            "routes": routes,
+        });
+        let more = json!({ "alerter": alerter });
         let settings = Settings { services: vec![Service::Alerter], more, ..Settings::default() };
         let one = Line::start(directory.path(), &Nats::of(&nats), &simulator, &settings).await.unwrap();
         let mut other = start_other(directory.path());
         other.started().await;
-        Self { one, other, receiver, directory, _nats: nats }
+        Self { one, other, receiver, directory, nats }
     }
 
     /// `kill -9`, and at once a new process in its place.
@@ -80,54 +120,60 @@ impl Pair {
         }
     }
 
-    /// All feeds turn out so, one after the other; an alerter dies on the way.
-    async fn turn(&mut self, outcome: &Outcome, victim: Victim) {
+    /// All feeds turn out so, one after the other; an alerter dies on the way, and nats-server while the next one starts.
+    async fn turn(&mut self, turn: Turn, victim: Victim) {
         for number in 0..FEEDS {
-            if number == FEEDS / 3 {
-                self.replace(victim);
+            match number {
+                _ if number == FEEDS / 3 => self.replace(victim),
+                _ if number == FEEDS / 2 => self.nats.restart().await.unwrap(),
+                _ => {}
             }
-            report(self.one.bus(), number, outcome).await;
+            report(self.one.bus(), number, turn).await;
         }
     }
 
-    /// Waits until so many transitions are written and told.
-    async fn told(&self, transitions: usize) {
+    /// Waits until every alert has gone through this change and somebody was told of it.
+    async fn told(&self, change: Change) -> Vec<Written> {
         let deadline = Instant::now() + LIMIT;
-        while self.keys().await.len() < transitions {
-            if Instant::now() > deadline {
-                let (written, told) = (self.written().await, self.keys().await);
-                panic!("{transitions} transitions are not told in time: written {written:?}, told {told:?}");
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    }
-
-    /// What the receiver was told: its key, and how often.
-    async fn keys(&self) -> BTreeMap<u64, usize> {
-        let mut keys = BTreeMap::new();
-        for call in self.receiver.received_requests().await.unwrap() {
-            *keys.entry(call.headers["idempotency-key"].to_str().unwrap().parse().unwrap()).or_default() += 1;
-        }
-        keys
-    }
-
-    /// What was written: sequence, source and change.
-    async fn written(&self) -> Vec<(u64, String, Change)> {
-        let last = self.one.bus().stream_state(&ALERTS).await.unwrap().last;
-        let mut history = self.one.bus().alert_history().await.unwrap();
-        let mut written: Vec<(u64, String, Change)> = Vec::new();
         loop {
-            let item = history.next().await.unwrap();
-            let alert = item.message.unwrap();
-            // How the line's own readers are is not what is reported here.
-            if alert.kind == KIND {
-                assert_eq!(alert.generation, 1, "{alert:?}");
-                written.push((item.sequence, alert.source.clone(), alert.change()));
-            }
-            if item.sequence >= last {
+            let (keys, written) = (self.keys().await, self.written().await);
+            let changed = written.iter().filter(|written| written.is_reported() && written.change == change);
+            let (told, untold): (Vec<_>, Vec<_>) = changed.partition(|written| keys.contains(&written.sequence));
+            if told.len() > FEEDS && untold.is_empty() {
                 return written;
             }
+            assert!(Instant::now() < deadline, "{change:?} in time: told {told:?}, not told {untold:?}");
+            tokio::time::sleep(Duration::from_millis(500)).await;
         }
+    }
+
+    async fn written(&self) -> Vec<Written> {
+        let bus = self.one.bus();
+        let last = bus.stream_state(&ALERTS).await.unwrap().last;
+        let (mut history, mut all) = (bus.alert_history(), Vec::new());
+        let mut sequence = 0;
+        while sequence < last {
+            let item = history.next().await.unwrap();
+            sequence = item.sequence;
+            let alert = item.message.unwrap();
+            // A server that is killed forgets acknowledgements of the last moments, and its consumers go back: another alert tells of that.
+            if FEED_KINDS
+                .iter()
+                .chain([&READER_KIND, &Kind::DestinationFailing])
+                .any(|kind| kind.as_str() == alert.kind)
+            {
+                let (generation, change) = (alert.generation, alert.change());
+                let key = (alert.kind, format!("{}{}", alert.source, alert.object));
+                all.push(Written { sequence, key, generation, change });
+            }
+        }
+        all
+    }
+
+    /// What the receiver was told, by its key.
+    async fn keys(&self) -> BTreeSet<u64> {
+        let calls = self.receiver.received_requests().await.unwrap();
+        calls.iter().map(|call| call.headers["idempotency-key"].to_str().unwrap().parse().unwrap()).collect()
     }
 }
 
@@ -139,10 +185,12 @@ fn start_other(directory: &Path) -> Process {
     Process::start(Service::Alerter.program(), &mut command, &own).unwrap()
 }
 
-/// What a fetcher says of the feed.
-async fn report(bus: &Bus, number: usize, outcome: &Outcome) {
+/// What a fetcher, an audit and a normalizer say of the feed.
+async fn report(bus: &Bus, number: usize, turn: Turn) {
     let chain = Chain { source: format!("s{number}").parse().unwrap(), feed: Feed::ItemUsages };
+    let kind = FEED_KINDS[number % FEED_KINDS.len()];
     let now = i64::try_from(clock::now().as_nanosecond()).unwrap();
+    let refused = kind == Kind::PollRefused && turn == Turn::Wrong;
     let checkpoint = Checkpoint {
         source: chain.source.to_string(),
         feed: chain.feed.to_string(),
@@ -150,13 +198,61 @@ async fn report(bus: &Bus, number: usize, outcome: &Outcome) {
         // Nobody is to be missed while the test goes on.
         next_poll_at_unix_nano: now + 3_600_000_000_000,
         first_polled_at_unix_nano: now,
-        consecutive_failures: 1,
-        outcome: Some(outcome.clone()),
+        consecutive_failures: refused.into(),
+        outcome: Some(if refused { unauthorized() } else { quiet() }),
         ..Checkpoint::default()
     };
-    until("a checkpoint is stored", STORE_LIMIT, async || {
-        let stored = bus.publish_checkpoint(&chain, &checkpoint).await;
-        matches!(stored, Ok(Publication::Stored { .. })).then_some(())
+    stored(async || bus.publish_checkpoint(&chain, &checkpoint).await).await;
+    match (kind, turn) {
+        (Kind::Rejections, Turn::Wrong) => {
+            let batch = refused_page(&chain, now);
+            stored(async || bus.publish_rejections(&chain, &batch, 0).await).await;
+        }
+        (Kind::EventsMissed, turn) => {
+            stored(async || {
+                let before = bus.last_reread("audit", &chain).await?;
+                let expected = before.as_ref().map_or(0, |before| before.sequence);
+                let mut reread = before.map_or_else(Reread::default, |before| before.message);
+                (reread.source, reread.feed) = (chain.source.to_string(), chain.feed.to_string());
+                if turn == Turn::Wrong {
+                    reread.missing_at_unix_nano = now;
+                    reread.last_missing = Some(Found { missing: 3, repaired: 3, ..Found::default() });
+                } else {
+                    reread.complete_at_unix_nano = now;
+                }
+                bus.publish_reread("audit", &chain, &reread, expected).await
+            })
+            .await;
+        }
+        _ => {}
+    }
+}
+
+fn unauthorized() -> Outcome {
+    let kind = outcome::Kind::Refused.into();
+    Outcome { kind, reason: "unauthorized".into(), http_status: 401, ..Outcome::default() }
+}
+
+fn quiet() -> Outcome {
+    Outcome { kind: outcome::Kind::Quiet.into(), ..Outcome::default() }
+}
+
+/// A page of the chain that was no page.
+fn refused_page(chain: &Chain, now: i64) -> RejectionBatch {
+    let problem = Problem { path: "$".into(), rule: "json".into(), ..Problem::default() };
+    RejectionBatch {
+        page_id: chain.source.to_string(),
+        source: chain.source.to_string(),
+        feed: chain.feed.to_string(),
+        rejected_at_unix_nano: now,
+        rejections: vec![Rejection { item: None, problems: vec![problem], raw: "?".into() }],
+        ..RejectionBatch::default()
+    }
+}
+
+async fn stored(publish: impl AsyncFn() -> Result<Publication, Error>) {
+    until("a message is stored", STORE_LIMIT, async || {
+        matches!(publish().await, Ok(Publication::Stored { .. } | Publication::Repeated { .. })).then_some(())
     })
     .await;
 }
@@ -164,26 +260,30 @@ async fn report(bus: &Bus, number: usize, outcome: &Outcome) {
 #[tokio::test]
 async fn two_alerters_that_die_in_turn_write_and_tell_each_transition_once() {
     let mut pair = Pair::start().await;
-    let refused =
-        Outcome { kind: Kind::Refused.into(), reason: "unauthorized".into(), http_status: 401, ..Outcome::default() };
-    pair.turn(&refused, Victim::One).await;
-    pair.told(FEEDS).await;
-    let quiet = Outcome { kind: Kind::Quiet.into(), ..Outcome::default() };
-    pair.turn(&quiet, Victim::Other).await;
-    pair.told(FEEDS * 2).await;
+    let chain = Chain { source: "s0".parse().unwrap(), feed: Feed::ItemUsages };
+    let page = RawPage { page_id: "unread".into(), next_cursor: "next".into(), ..RawPage::default() };
+    stored(async || pair.one.bus().publish_page(&chain, &page, 0).await).await;
+    pair.turn(Turn::Wrong, Victim::One).await;
+    pair.told(Change::Raised).await;
 
-    let written = pair.written().await;
-    let mut by_source: BTreeMap<&str, Vec<Change>> = BTreeMap::new();
-    for (_, source, change) in &written {
-        by_source.entry(source).or_default().push(*change);
+    pair.turn(Turn::Right, Victim::Other).await;
+    let mut pages = pair.one.bus().pages();
+    pages.next().await.unwrap().ack().await.unwrap();
+    pages.close().await;
+    let written = pair.told(Change::Resolved).await;
+
+    let mut changes: BTreeMap<_, Vec<Change>> = BTreeMap::new();
+    for Written { key, generation, change, .. } in written.iter().filter(|written| written.is_reported()) {
+        assert_eq!(*generation, 1, "{key:?}");
+        changes.entry(key).or_default().push(*change);
     }
-    assert_eq!(by_source.len(), FEEDS);
-    for (source, changes) in by_source {
-        assert_eq!(changes, [Change::Raised, Change::Resolved], "{source}");
+    assert_eq!(changes.len(), FEEDS + 1);
+    for (key, changes) in changes {
+        assert_eq!(changes, [Change::Raised, Change::Resolved], "{key:?}");
     }
-    let told = pair.keys().await;
-    let sequences: BTreeSet<u64> = written.iter().map(|(sequence, ..)| *sequence).collect();
-    assert_eq!(told.keys().copied().collect::<BTreeSet<_>>(), sequences);
+    let (told, written) = (pair.keys().await, pair.written().await);
+    let written: BTreeSet<u64> = written.iter().map(|written| written.sequence).collect();
+    assert!(told.is_subset(&written), "{told:?} {written:?}");
     assert_bodies_agree(&pair.receiver).await;
     pair.other.terminate().await;
     pair.one.stop().await;

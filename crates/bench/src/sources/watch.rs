@@ -41,11 +41,10 @@ pub(super) struct Stretch {
 
 impl Watch {
     /// Begins to watch. Polls of the sources `apart` count, and their lateness does not.
-    pub(super) async fn begin(bus: &Bus, apart: [String; 2]) -> Result<Self> {
+    pub(super) fn begin(bus: &Bus, apart: [String; 2]) -> Self {
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let reader = bus.watch_checkpoints().await?;
-        let reading = tokio::spawn(read(reader, Arc::clone(&seen), apart));
-        Ok(Self { seen, _reading: AbortOnDropHandle::new(reading) })
+        let reading = tokio::spawn(read(bus.watch_checkpoints(), Arc::clone(&seen), apart));
+        Self { seen, _reading: AbortOnDropHandle::new(reading) }
     }
 
     /// Chains that have been polled.

@@ -66,7 +66,7 @@ fn main() -> Result<()> {
         check(&here(page, &lookups), &lines)?;
     }
     let events = pages.iter().map(|(page, _)| u64::from(page.item_count)).sum();
-    let made = |normalized: Normalized| black_box(normalized).events.len() as u64;
+    let made = |normalized: Normalized| black_box(normalized).events.records.len() as u64;
     let [enriched, bare, vrl] = side_by_side::fastest(
         events,
         [

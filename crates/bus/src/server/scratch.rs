@@ -41,9 +41,15 @@ impl DerefMut for Scratch {
 
 /// Starts a server for one test, fetching the binary at the first time ever on this machine.
 pub async fn scratch() -> Result<Scratch, Error> {
+    scratch_with(ServerOptions::MAX_PAYLOAD).await
+}
+
+/// The same for a test that is about the largest message, in bytes.
+pub async fn scratch_with(max_payload: usize) -> Result<Scratch, Error> {
     let binary = obtain(ObtainOptions::default(), |_| {}).await?;
     let io = |source| Error::Io { what: "a temporary directory cannot be made", source };
     let directory = tempfile::Builder::new().prefix("latchkey-nats-").tempdir().map_err(io)?;
-    let server = Server::start(ServerOptions::new(binary, directory.path().join("nats"))).await?;
+    let options = ServerOptions::new(binary, directory.path().join("nats"));
+    let server = Server::start(ServerOptions { max_payload, ..options }).await?;
     Ok(Scratch { server, directory })
 }

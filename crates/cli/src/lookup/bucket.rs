@@ -27,7 +27,7 @@ pub(crate) struct NatsOptions {
     /// A NATS credentials file for it
     #[arg(long, value_name = "FILE", env = "LATCHKEY_NATS_CREDENTIALS_FILE")]
     pub(crate) nats_credentials_file: Option<PathBuf>,
-    /// Certificates to trust for it, in PEM, beside the system's
+    /// Certificates to trust for it, in PEM, in place of the system's
     #[arg(long, value_name = "FILE", env = "LATCHKEY_NATS_CA_FILE")]
     pub(crate) nats_ca_file: Option<PathBuf>,
 }

@@ -9,6 +9,7 @@ mod find;
 mod habits;
 mod parts;
 mod policies;
+mod readers;
 mod told;
 
 use std::collections::{BTreeMap, HashMap};
@@ -16,22 +17,25 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::{SignedDuration, Timestamp};
 use latchkey_contracts::{About, Chain, Feed, SourceId};
 
-use self::find::Found;
+use self::{find::Found, habits::Recalled};
 pub use self::{
-    parts::{Known, Seen, Sight, Step, Survey, Waiting},
+    habits::Keep,
+    parts::{Known, Lag, SeenReader, SeenStream, Sight, Step},
     policies::{Policies, SourcePolicies},
+    readers::MAX_READERS,
 };
 use super::{
-    Circumstances, Finding, Kind, chain, completeness::Audited, drift::Drifting, given_up::GivenUp, is_raised,
-    lifecycle, line, silence,
+    Circumstances, Finding, Kind, chain, completeness::Audited, drift::Drifting, is_raised, lifecycle, line,
+    reader::Watched, silence,
 };
 use crate::{
     lookup::Staleness,
     verdict::{
         self, ChainWindow, Habit, Judgement, Outcome, Policy, Watch,
-        lag::{Patience, Window},
+        lag::Patience,
         outage::{Stage, Tally},
         rejections::Hour,
+        room::Room,
     },
 };
 
@@ -49,15 +53,18 @@ pub struct Board {
     chains: BTreeMap<Chain, Entry>,
     /// What of chains is refused; of those of which something is.
     refused: BTreeMap<Chain, Hour>,
-    readers: BTreeMap<String, Reader>,
-    streams: BTreeMap<&'static str, (u64, u64)>,
-    tables: Option<Vec<(String, Staleness)>>,
-    destinations: BTreeMap<String, Waiting>,
+    /// By stream and name.
+    readers: BTreeMap<(&'static str, String), Watched>,
+    /// Of streams that refuse what is too much.
+    rooms: BTreeMap<&'static str, Room>,
+    /// Tables that somebody should refresh.
+    tables: Vec<(String, Staleness)>,
     /// What was learned before this board was made, of chains that were not observed yet.
-    recalled: HashMap<Chain, Box<Habit>>,
+    recalled: HashMap<Chain, Recalled>,
+    /// Chains of which nothing is to be kept.
+    unlearned: Vec<Chain>,
     drifting: BTreeMap<Chain, Drifting>,
     audits: BTreeMap<Chain, Audited>,
-    given_up: BTreeMap<String, GivenUp>,
     alerts: HashMap<(Kind, About), Slot>,
     silences: HashMap<About, Known>,
     /// Common causes, as of the last sweep.
@@ -74,6 +81,8 @@ pub struct Timing {
     pub remind_every: Option<SignedDuration>,
     /// How long readers of streams may take.
     pub reader: Patience,
+    /// How often readers and streams are looked at.
+    pub looks_every: SignedDuration,
     /// The least that a poll may be late before its chain is called dead.
     pub poll_grace: SignedDuration,
     /// How long what was seen must not be seen again to be over, where nobody says that it is: refused and drifting events, what an
@@ -86,6 +95,7 @@ impl Default for Timing {
         Self {
             remind_every: None,
             reader: Patience::default(),
+            looks_every: SignedDuration::from_secs(30),
             poll_grace: Watch::GRACE,
             settles_after: SignedDuration::from_hours(1),
         }
@@ -98,14 +108,10 @@ struct Entry {
     habit: Option<Box<Habit>>,
     /// When it was last kept.
     kept_at: Option<Timestamp>,
+    /// When a poll last met a newer token that cannot be used.
+    faulted_at: Option<Timestamp>,
     /// Whether some alert of the chain was ever raised: of all others, only alarms need looking after.
     has_alerts: bool,
-}
-
-struct Reader {
-    stream: &'static str,
-    is_sink: bool,
-    window: Window,
 }
 
 /// One alert.
@@ -128,13 +134,12 @@ impl Board {
             chains: BTreeMap::new(),
             refused: BTreeMap::new(),
             readers: BTreeMap::new(),
-            streams: BTreeMap::new(),
-            tables: None,
-            destinations: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            tables: Vec::new(),
             recalled: HashMap::new(),
+            unlearned: Vec::new(),
             drifting: BTreeMap::new(),
             audits: BTreeMap::new(),
-            given_up: BTreeMap::new(),
             alerts: HashMap::new(),
             silences: HashMap::new(),
             refusals: Stage::None,
@@ -155,6 +160,7 @@ impl Board {
             self.refused.remove(&window.chain);
             self.drifting.remove(&window.chain);
             self.audits.remove(&window.chain);
+            self.unlearn(window.chain);
         } else if let Some(entry) = self.chains.get_mut(&window.chain) {
             entry.learn(&window, self.policies.of_chain(&window.chain));
             let arrived = window.last_arrival_at > entry.window.last_arrival_at;
@@ -171,8 +177,12 @@ impl Board {
             let mut kinds = chain::KINDS.into_iter().chain(TOLD);
             let has_alerts = kinds.any(|kind| self.alerts.contains_key(&(kind, About::Chain(chain.clone()))));
             let recalled = self.recalled.remove(&chain);
-            let habit = self.policies.of_chain(&chain).habits().map(|_| recalled.unwrap_or_default());
-            let mut entry = Entry { window: window.clone(), habit, kept_at: None, has_alerts };
+            let habit = self
+                .policies
+                .of_chain(&chain)
+                .habits()
+                .map(|_| recalled.map(|recalled| recalled.habit).unwrap_or_default());
+            let mut entry = Entry { window: window.clone(), habit, kept_at: None, faulted_at: None, has_alerts };
             entry.learn(&window, self.policies.of_chain(&chain));
             self.chains.insert(chain, entry);
         } else {
@@ -181,17 +191,9 @@ impl Board {
         true
     }
 
-    /// Takes in a look at streams and their readers.
-    pub fn survey(&mut self, survey: Survey) {
-        for seen in survey.readers {
-            let (stream, is_sink) = (seen.stream, seen.is_sink);
-            let reader = self.readers.entry(seen.name);
-            let reader = reader.or_insert_with(|| Reader { stream, is_sink, window: Window::default() });
-            reader.window.add(seen.look);
-        }
-        self.streams.extend(survey.streams);
-        self.destinations.extend(survey.destinations);
-        self.tables = survey.tables.or(self.tables.take());
+    /// Takes in how fresh the tables are that somebody should refresh.
+    pub fn look_at_tables(&mut self, tables: Vec<(String, Staleness)>) {
+        self.tables = tables;
     }
 
     /// A transition has been seen, read or written. What was seen never takes the place of something newer.
@@ -245,28 +247,30 @@ impl Board {
     #[must_use]
     pub fn sweep(&mut self, now: Timestamp) -> (Vec<Step>, Sight) {
         self.forget(now);
-        // Every chain that there was has been observed.
-        self.recalled = HashMap::new();
+        self.forget_recalled(now);
         let mut tally = Tally::default();
         let mut hosts: BTreeMap<&str, Tally> = BTreeMap::new();
-        let mut sight = Sight::default();
+        let (readers, streams) = (self.seen_readers(now), self.seen_streams(now));
+        let line_ends_at = parts::line_ends_at(&readers, &streams);
+        let mut sight = Sight { readers, streams, ..Sight::default() };
         let mut judged = Vec::with_capacity(self.chains.len());
         for (chain, entry) in &self.chains {
             let judgement = self.judge_entry(entry, now);
             tally.add(&entry.window, &judgement.poll, self.watch(), now);
             hosts.entry(&entry.window.host).or_default().add(&entry.window, &judgement.poll, self.watch(), now);
             sight.polls.push((chain.clone(), judgement.poll.as_str()));
-            sight.note(&entry.window, &judgement.poll, now);
+            sight.note(&entry.window, &judgement.poll, line_ends_at);
             judged.push((entry, judgement));
         }
         let refusals = tally.refusals(self.is_raised(Kind::Outage));
         let deaths = tally.deaths(self.is_raised(Kind::PollingStopped));
+        let duties = self.find_duties(&deaths, now);
         let mut found = vec![
             Found::line(Kind::Outage, line::outage(&refusals, None)),
-            Found::line(Kind::PollingStopped, line::polling_stopped(&deaths)),
+            Found::line(Kind::PollingStopped, duties.unless_told(line::polling_stopped(&deaths))),
             Found::line(Kind::ClockSkew, line::clock_skew(sight.skew, now)),
         ];
-        let stages = (refusals.stage, deaths.stage);
+        let stages = (refusals.stage, duties.stage(deaths.stage));
         self.hosts = self.find_hosts(hosts, refusals.stage, &mut found);
         for feeds in judged.chunk_by(|(one, _), (other, _)| one.window.chain.source == other.window.chain.source) {
             self.find_source_with(stages, feeds, now, &mut found);
@@ -277,7 +281,9 @@ impl Board {
         };
         self.find_drift(now, &mut found);
         self.find_audits(now, &mut found);
-        self.find_parts(now, &mut found);
+        self.find_readers(deaths.stage, &duties, now, &mut found);
+        self.find_streams(now, &mut found);
+        self.find_tables(now, &mut found);
         self.find_others(now, &mut found);
         (self.steps(found, now), sight)
     }
@@ -324,7 +330,7 @@ impl Board {
         let slot = self.alerts.entry(key.clone()).or_default();
         slot.clear_since = match finding {
             Finding::Clear => slot.clear_since.or(Some(now)),
-            Finding::Alarm(_) | Finding::Unsure => None,
+            Finding::Alarm(_) | Finding::Unsure | Finding::Covered => None,
         };
         let around = Circumstances {
             about: &key.1,
@@ -361,22 +367,13 @@ impl Board {
     fn is_known(&self, kind: Kind, about: impl FnOnce() -> About) -> bool {
         !self.alerts.is_empty() && self.alerts.contains_key(&(kind, about()))
     }
-
-    /// Readers with what they have before them.
-    pub fn readers(&self) -> impl Iterator<Item = (&str, &'static str, u64, SignedDuration)> {
-        self.readers.iter().filter_map(|(name, reader)| {
-            reader.window.newest().map(|look| (name.as_str(), reader.stream, look.lag(), look.age()))
-        })
-    }
-
-    /// Streams with the bytes they hold and may hold.
-    pub fn streams(&self) -> impl Iterator<Item = (&'static str, u64, u64)> {
-        self.streams.iter().map(|(stream, (bytes, max))| (*stream, *bytes, *max))
-    }
 }
 
 impl Entry {
     fn learn(&mut self, window: &ChainWindow, policy: &Policy) {
+        if window.token_fault.is_some() {
+            self.faulted_at = Some(window.polled_at);
+        }
         if let (Some(habit), Some((calendar, time_zone))) = (&mut self.habit, policy.habits()) {
             habit.observe(window, calendar, time_zone);
         }

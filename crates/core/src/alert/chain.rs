@@ -7,15 +7,21 @@ use jiff::Timestamp;
 use latchkey_contracts::alert::alert::Severity;
 
 use super::{Alarm, Finding, Kind, next_step, wording};
-use crate::verdict::{
-    ChainWindow, DropOff, Judgement, Poll,
-    outage::{self, Stage},
-    rejections::Refused,
-    risk::{Clock, risk},
+use crate::{
+    polling::TokenFault,
+    verdict::{
+        ChainWindow, DropOff, Judgement, Poll,
+        outage::{self, Stage},
+        rejections::Refused,
+        risk::{Clock, Risk, risk, unusable_token},
+    },
 };
 
 /// The kinds that are about one chain, and follow from its window.
 pub const KINDS: [Kind; 4] = [Kind::PollDead, Kind::PollRefused, Kind::DropOff, Kind::DataAtRisk];
+
+/// Why data are at risk although no clock runs out yet: a newer token cannot be used.
+pub(super) const TOKEN_UNUSABLE: &str = "token_unusable";
 
 /// What of a chain is told of elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,11 +168,39 @@ fn silent(verdict: DropOff, kind: Kind, who: &str) -> Finding {
 }
 
 fn at_risk(window: &ChainWindow, now: Timestamp) -> Finding {
-    let Some(risk) = risk(window, now) else { return Finding::Unsure };
-    let Some(severity) = risk.severity else { return Finding::Clear };
+    let (clock, fault) = (risk(window, now), unusable_token(window, now));
+    let running_out = clock.and_then(|risk| Some((risk, risk.severity?)));
+    match (running_out, fault) {
+        (Some((risk, severity)), fault) => Finding::Alarm(runs_out(window, risk, severity, fault, now)),
+        (None, Some((fault, true))) => Finding::Alarm(Alarm {
+            since: fault.since,
+            severity: Kind::DataAtRisk.severity(),
+            reason: TOKEN_UNUSABLE.into(),
+            summary: format!(
+                "The newest token of {} cannot be used since {:.0}, and the one before is still in use: {}.",
+                wording::chain(window),
+                fault.since,
+                fault.reason
+            ),
+            next_step: "Replace the token by one that can be used before the old one ends; see `latchkey source list`."
+                .into(),
+        }),
+        (None, Some((_, false))) => Finding::Unsure,
+        (None, None) if clock.is_none() => Finding::Unsure,
+        (None, None) => Finding::Clear,
+    }
+}
+
+fn runs_out(
+    window: &ChainWindow,
+    risk: Risk,
+    severity: Severity,
+    fault: Option<(&TokenFault, bool)>,
+    now: Timestamp,
+) -> Alarm {
     let (chain, at, left) = (wording::chain(window), risk.at, wording::left(risk.at.duration_since(now)));
     let over = risk.at <= now;
-    let (summary, next_step) = match risk.clock {
+    let (mut summary, next_step) = match risk.clock {
         Clock::Token if over => (
             format!("The token of {chain} has ended at {at:.0}."),
             "Issue a new token on 1Password.com under Integrations and replace the token file; nothing is lost for 120 days.",
@@ -186,13 +220,11 @@ fn at_risk(window: &ChainWindow, now: Timestamp) -> Finding {
             "Find out what keeps the feed from catching up: refusals, the hourly budget, or streams that are full.",
         ),
     };
-    Finding::Alarm(Alarm {
-        since: risk.warned_at,
-        severity,
-        reason: risk.clock.as_str().into(),
-        summary,
-        next_step: next_step.into(),
-    })
+    if let Some((fault, _)) = fault {
+        // Whoever has replaced the token wonders why this is still so.
+        summary = format!("{summary} A newer token cannot be used: {}.", fault.reason);
+    }
+    Alarm { since: risk.warned_at, severity, reason: risk.clock.as_str().into(), summary, next_step: next_step.into() }
 }
 
 #[cfg(test)]

@@ -1,17 +1,21 @@
 //! What is found for alerts that events differ from their schema.
 //!
-//! Normalizers report what they meet, each for itself, and nobody reports that nothing was met. So drift is over when it has not been
-//! seen for a while although events have come: of a feed with an event a day, an hour of silence proves nothing.
+//! Normalizers report what they meet, all on one value per chain, and nobody reports that nothing was met. So drift is over when it has not
+//! been seen for a while although events have come and were normalized: of a feed with an event a day, an hour of silence proves nothing, and
+//! neither do events that wait for a normalizer.
 //!
 //! A vendor's change reaches all accounts in the same days. Where many sources differ from the same schema, that is one alert about
-//! the log type and none about them.
+//! the log type and none about them. So that the first of them are not told of before the cause is seen, drift has two stages:
+//!
+//! - **forming**: it began within the last two minutes, or is watched for no longer. It counts for the cause, and is not told of by itself.
+//! - **standing**: it has gone on for longer.
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use latchkey_contracts::{
     alert::alert::Severity,
-    drift::{Drift, change},
+    drift::{Change, Drift, change},
 };
 
 use super::{Alarm, Finding, wording};
@@ -19,6 +23,9 @@ use crate::{instant, normalize::drift::MAX_REPORTED_CHANGES, verdict::ChainWindo
 
 /// How much later than the events a report of them may come.
 const REPORT_WITHIN: SignedDuration = SignedDuration::from_mins(2);
+
+/// How long drift forms: as long as other sources may take to be polled, normalized and reported of.
+const FORMS_FOR: SignedDuration = SignedDuration::from_mins(2);
 
 /// Sources that differ from the same schema, from which on they are one cause; and how few they must become for it to be none.
 const COMMON: (usize, usize) = (4, 2);
@@ -29,18 +36,44 @@ const NAMED: usize = 3;
 /// The longest path that is kept.
 const MAX_PATH_CHARS: usize = 200;
 
-/// The most changes of one chain that are kept, of several normalizers together.
-const MAX_CHANGES: usize = 2 * MAX_REPORTED_CHANGES;
-
-/// What is known of one chain's drift.
+/// What is known of one chain's drift: what the newest report says, so that all who read it say the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drifting {
-    since: Timestamp,
     last: Timestamp,
+    /// Of all of it, also of what is not named.
+    first: Timestamp,
+    /// When each change was first met, by how much it matters, and path: those that are not over.
+    changes: BTreeMap<(Weight, String), Timestamp>,
     /// The first arrival after the last of it.
     arrived_at: Option<Timestamp>,
-    /// When each change was last met, by how much it matters, kind and path.
-    changes: BTreeMap<(Weight, String), Timestamp>,
+}
+
+/// What is judged by, beside what is known of the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The time.
+    pub now: Timestamp,
+    /// Since when without a gap anybody has watched.
+    pub watched_since: Timestamp,
+    /// Up to when what arrived is normalized; `None` if it is not known.
+    pub normalized_until: Option<Timestamp>,
+    /// How long drift must not have been seen to be over.
+    pub settles_after: SignedDuration,
+}
+
+/// How far a chain's drift has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Its events differ, since too short a time to say whether it is the chain's own affair.
+    Forming,
+    /// Its events differ.
+    Standing,
+    /// Whether they still do cannot be said before a normalizer has done what waits for it.
+    Unread,
+    /// Whether they still do cannot be said: no others have come.
+    Unsure,
+    /// They do not any more.
+    Over,
 }
 
 /// How much a change matters; the heaviest first.
@@ -72,33 +105,32 @@ impl Weight {
 }
 
 impl Drifting {
-    /// What the first report says.
+    /// What a report says. A change that was not met for `settles_after` by the time of the last is over: what matters follows from the
+    /// report alone, and not from when somebody looks at it.
     #[must_use]
-    pub fn new(report: &Drift) -> Self {
-        let since = instant::from_unix_nano(report.first_unix_nano);
-        let mut drifting = Self { since, last: since, arrived_at: None, changes: BTreeMap::new() };
-        drifting.add(report);
-        drifting
-    }
-
-    /// Takes in a report.
-    pub fn add(&mut self, report: &Drift) {
-        let at = instant::from_unix_nano(report.last_unix_nano);
-        if self.changes.is_empty() {
-            self.since = instant::from_unix_nano(report.first_unix_nano);
-        }
-        self.last = self.last.max(at);
-        self.arrived_at = self.arrived_at.filter(|arrived| *arrived > at);
-        for change in &report.changes {
+    pub fn read(report: &Drift, settles_after: SignedDuration) -> Self {
+        let of_all = (report.first_unix_nano, report.last_unix_nano);
+        let newest = instant::from_unix_nano(report.last_unix_nano);
+        let change = |change: &Change| {
             let weight = match change.kind() {
                 change::Kind::Type => Weight::Type,
                 change::Kind::Value => Weight::Value,
                 change::Kind::Field | change::Kind::Unspecified => Weight::Field,
             };
-            let key = (weight, change.path.chars().take(MAX_PATH_CHARS).collect());
-            if self.changes.len() < MAX_CHANGES || self.changes.contains_key(&key) {
-                self.changes.insert(key, at);
-            }
+            // Writers that knew no times of changes meant those of all.
+            let (first, last) = match (change.first_unix_nano, change.last_unix_nano) {
+                (0, 0) => of_all,
+                own => own,
+            };
+            let lasts = newest.duration_since(instant::from_unix_nano(last)) < settles_after;
+            let path = change.path.chars().take(MAX_PATH_CHARS).collect();
+            lasts.then(|| ((weight, path), instant::from_unix_nano(first)))
+        };
+        Self {
+            first: instant::from_unix_nano(of_all.0),
+            last: newest,
+            changes: report.changes.iter().take(MAX_REPORTED_CHANGES).filter_map(change).collect(),
+            arrived_at: None,
         }
     }
 
@@ -109,46 +141,66 @@ impl Drifting {
         }
     }
 
-    /// Forgets what was not met for `settles_after`.
-    pub fn forget(&mut self, settles_after: SignedDuration, now: Timestamp) {
-        self.changes.retain(|_, at| now.duration_since(*at) < settles_after);
-    }
-
-    /// What is found for the chain: its newest window, and how long drift must not have been seen to be over.
+    /// The first arrival after the last of it, of those that are known.
     #[must_use]
-    pub fn find(&self, window: &ChainWindow, settles_after: SignedDuration, now: Timestamp) -> Finding {
-        if now.duration_since(self.last) < settles_after {
-            return self.alarm(&wording::chain(window));
-        }
-        let reported = |at: Timestamp| now.duration_since(at) >= REPORT_WITHIN.min(settles_after);
-        if self.arrived_at.is_some_and(reported) { Finding::Clear } else { Finding::Unsure }
+    pub const fn arrived_at(&self) -> Option<Timestamp> {
+        self.arrived_at
     }
 
-    fn alarm(&self, who: &str) -> Finding {
-        let weight = self.changes.keys().next().map_or(Weight::Field, |(weight, _)| *weight);
+    /// How far it has come.
+    #[must_use]
+    pub fn stage(&self, moment: Moment) -> Stage {
+        let Moment { now, watched_since, normalized_until, settles_after } = moment;
+        if now.duration_since(self.last) < settles_after {
+            let seen_for = now.duration_since(self.since().max(watched_since));
+            // Whoever settles sooner waits less too.
+            return if seen_for < FORMS_FOR.min(settles_after / 2) { Stage::Forming } else { Stage::Standing };
+        }
+        // Seen from the moment up to which there is no event that nobody has looked at.
+        let Some(until) = normalized_until.map(|until| until.min(now)) else { return Stage::Unread };
+        if until.duration_since(self.last) < settles_after {
+            return Stage::Unread;
+        }
+        let reported = |at: Timestamp| until.duration_since(at) >= REPORT_WITHIN.min(settles_after);
+        if self.arrived_at.is_some_and(reported) { Stage::Over } else { Stage::Unsure }
+    }
+
+    /// What is told of the chain, of which this is the newest window, while its drift stands.
+    #[must_use]
+    pub fn alarm(&self, window: &ChainWindow) -> Alarm {
+        let weight = self.heaviest().map_or(Weight::Field, |(weight, _)| weight);
         let named: Vec<_> = self.changes.keys().take(NAMED).map(|(weight, path)| said(*weight, path)).collect();
+        let named = if named.is_empty() { "more than is named".to_owned() } else { named.join(", ") };
         let more = match self.changes.len().saturating_sub(NAMED) {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        alarm(self.since, weight, format!("Events of {who} differ from their schema: {}{more}.", named.join(", ")))
+        let who = wording::chain(window);
+        alarm(self.since(), weight, format!("Events of {who} differ from their schema: {named}{more}."))
+    }
+
+    fn heaviest(&self) -> Option<(Weight, &str)> {
+        self.changes.keys().next().map(|(weight, path)| (*weight, path.as_str()))
+    }
+
+    fn since(&self) -> Timestamp {
+        self.changes.values().copied().min().unwrap_or(self.first)
     }
 }
 
-/// What is found for a log type: of so many sources that drift at this moment, the first since `since`. `raised`: its alert is.
+/// What is found for a log type: of the sources that differ at this moment, while of `unknown` more it cannot be said. `raised`: its alert is.
 #[must_use]
-pub fn find_common(log_type: &str, chains: &[&Drifting], raised: bool) -> Finding {
+pub fn find_common(log_type: &str, differ: &[&Drifting], unknown: usize, raised: bool) -> Finding {
     let (enter, exit) = COMMON;
-    let since = chains.iter().map(|drifting| drifting.since).min();
-    let heaviest = chains.iter().filter_map(|drifting| drifting.changes.keys().next()).min();
-    match (since, heaviest) {
-        (Some(since), Some((weight, path))) if chains.len() >= if raised { exit } else { enter } => {
-            let (count, change) = (chains.len(), said(*weight, path));
-            let summary = format!("{log_type} of {count} sources differs from its schema, such as by {change}.");
-            alarm(since, *weight, summary)
-        }
-        _ => Finding::Clear,
-    }
+    let least = if raised { exit } else { enter };
+    let Some(since) = differ.iter().map(|drifting| drifting.since()).min().filter(|_| differ.len() >= least) else {
+        return if raised && differ.len() + unknown >= exit { Finding::Unsure } else { Finding::Clear };
+    };
+    let heaviest = differ.iter().filter_map(|drifting| drifting.heaviest()).min();
+    let such = heaviest.map_or_else(String::new, |(weight, path)| format!(", such as by {}", said(weight, path)));
+    let weight = heaviest.map_or(Weight::Field, |(weight, _)| weight);
+    let summary = format!("{log_type} of {} sources differs from its schema{such}.", differ.len());
+    Finding::Alarm(alarm(since, weight, summary))
 }
 
 fn said(weight: Weight, path: &str) -> String {
@@ -159,8 +211,8 @@ fn said(weight: Weight, path: &str) -> String {
     }
 }
 
-fn alarm(since: Timestamp, weight: Weight, summary: String) -> Finding {
-    Finding::Alarm(Alarm {
+fn alarm(since: Timestamp, weight: Weight, summary: String) -> Alarm {
+    Alarm {
         since,
         severity: weight.severity(),
         reason: weight.reason().into(),
@@ -169,100 +221,8 @@ fn alarm(since: Timestamp, weight: Weight, summary: String) -> Finding {
             "Feed some of the events to `latchkey schema drift`, which proposes a patch, and put the changed file into \
                     normalizer.schemas."
                 .into(),
-    })
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use latchkey_contracts::drift::Change;
-
-    use super::*;
-    use crate::verdict::samples::{at, window};
-
-    const HOUR: SignedDuration = SignedDuration::from_hours(1);
-
-    fn report(second: i64, changes: &[(change::Kind, &str)]) -> Drift {
-        let change = |(kind, path): &(change::Kind, &str)| Change {
-            kind: (*kind).into(),
-            path: (*path).into(),
-            ..Change::default()
-        };
-        Drift {
-            first_unix_nano: instant::to_unix_nano(at(second)),
-            last_unix_nano: instant::to_unix_nano(at(second)),
-            changes: changes.iter().map(change).collect(),
-            ..Drift::default()
-        }
-    }
-
-    fn alarm_of(finding: Finding) -> Alarm {
-        match finding {
-            Finding::Alarm(alarm) => alarm,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn the_heaviest_change_says_how_much_it_matters() {
-        let mut drifting = Drifting::new(&report(0, &[(change::Kind::Field, "$.zone")]));
-        let alarm = alarm_of(drifting.find(&window(), HOUR, at(10)));
-        assert_eq!((alarm.severity, alarm.reason.as_ref()), (Severity::Info, "field"));
-        assert_eq!(alarm.summary, "Events of item_usages of Acme differ from their schema: the new field $.zone.");
-        let more = [
-            (change::Kind::Value, "$.action"),
-            (change::Kind::Type, "$.count"),
-            (change::Kind::Field, "$.a"),
-            (change::Kind::Field, "$.b"),
-        ];
-        drifting.add(&report(60, &more));
-        let alarm = alarm_of(drifting.find(&window(), HOUR, at(70)));
-        assert_eq!((alarm.severity, alarm.reason.as_ref(), alarm.since), (Severity::Warning, "type", at(0)));
-        let changes = "another type of $.count, new values of $.action, the new field $.a and 2 more.";
-        assert!(alarm.summary.ends_with(changes), "{}", alarm.summary);
-        // What is not met any more is forgotten, and matters no longer.
-        drifting.add(&report(3_620, &[(change::Kind::Field, "$.a")]));
-        drifting.forget(HOUR, at(3_661));
-        assert_eq!(alarm_of(drifting.find(&window(), HOUR, at(3_661))).reason, "field");
-    }
-
-    #[test]
-    fn it_is_over_when_events_have_come_without_it() {
-        let find = |arrivals: &[i64], now| {
-            let mut drifting = Drifting::new(&report(0, &[(change::Kind::Field, "$.zone")]));
-            for second in arrivals {
-                drifting.arrived(at(*second));
-            }
-            drifting.find(&window(), HOUR, at(now))
-        };
-        assert!(matches!(find(&[3_000], 3_599), Finding::Alarm(_)));
-        assert_eq!(find(&[3_000], 3_600), Finding::Clear);
-        // Nothing has come since, or so lately that its report may be on its way.
-        assert_eq!(find(&[], 3_600), Finding::Unsure);
-        assert_eq!(find(&[0], 90_000), Finding::Unsure);
-        assert_eq!(find(&[3_500], 3_600), Finding::Unsure);
-        assert_eq!(find(&[3_500, 3_600, 3_619], 3_620), Finding::Clear);
-        // A report of what has come is no proof of what has not.
-        let mut drifting = Drifting::new(&report(0, &[]));
-        drifting.arrived(at(50));
-        drifting.add(&report(60, &[]));
-        assert_eq!(drifting.find(&window(), HOUR, at(90_000)), Finding::Unsure);
-    }
-
-    #[test]
-    fn many_sources_are_one_cause() {
-        let drifting: Vec<_> =
-            (0..4).map(|second| Drifting::new(&report(second, &[(change::Kind::Field, "$.zone")]))).collect();
-        let find = |count: usize, raised| {
-            let chains: Vec<_> = drifting.iter().take(count).collect();
-            find_common("OnePassword.ItemUsage", &chains, raised)
-        };
-        assert_eq!(find(0, true), Finding::Clear);
-        assert_eq!(find(3, false), Finding::Clear);
-        assert_eq!(find(1, true), Finding::Clear);
-        assert!(matches!(find(2, true), Finding::Alarm(_)));
-        let alarm = alarm_of(find(4, false));
-        assert_eq!(alarm.since, at(0));
-        let summary = "OnePassword.ItemUsage of 4 sources differs from its schema, such as by the new field $.zone.";
-        assert_eq!(alarm.summary, summary);
-    }
-}
+mod tests;

@@ -8,7 +8,8 @@
 //! - **flapping**: raised. Only half an hour of clear findings without a break resolves it, so that a condition which comes and goes
 //!   is one alert and not twenty.
 //!
-//! A finding that cannot be made changes nothing: what is raised stays so until somebody *knows* better.
+//! A finding that cannot be made changes nothing: what is raised stays so until somebody *knows* better. What another alert tells of
+//! leads to *resting* at once, with words that say so.
 //!
 //! People are told of a raise, of a worse severity or another cause, of what is still so after each reminder interval unless
 //! somebody has acknowledged it, and of the end if they were told of the beginning. Under a silence or in a maintenance window the
@@ -52,6 +53,8 @@ pub enum Finding {
     Clear,
     /// Cannot be said.
     Unsure,
+    /// It holds, and another alert tells of it.
+    Covered,
 }
 
 /// A condition that holds.
@@ -92,9 +95,12 @@ pub fn next(previous: Option<&Alert>, kind: Kind, finding: &Finding, around: &Ci
     match (finding, previous.filter(|alert| is_raised(alert))) {
         (Finding::Alarm(alarm), None) => Some(raise(previous, kind, alarm, around)),
         (Finding::Alarm(alarm), Some(raised)) => update(raised, alarm, around).or_else(|| remind(raised, around)),
-        (Finding::Clear, Some(raised)) if is_over(raised, around) => Some(resolve(raised, kind, around)),
+        (Finding::Clear, Some(raised)) if is_over(raised, around) => {
+            Some(resolve(raised, wording::resolved(kind, around.about, around.label), around))
+        }
+        (Finding::Covered, Some(raised)) => Some(resolve(raised, wording::covered(around.about, around.label), around)),
         // What is calm and only waits for the end of its flapping is nothing to be reminded of.
-        (Finding::Clear, _) | (Finding::Unsure, None) => None,
+        (Finding::Clear, _) | (Finding::Unsure | Finding::Covered, None) => None,
         (Finding::Unsure, Some(raised)) => remind(raised, around),
     }
 }
@@ -209,11 +215,11 @@ fn is_over(raised: &Alert, around: &Circumstances<'_>) -> bool {
     !raised.flapping || around.clear_since.is_some_and(|since| around.now.duration_since(since) >= CALM)
 }
 
-fn resolve(raised: &Alert, kind: Kind, around: &Circumstances<'_>) -> Alert {
+fn resolve(raised: &Alert, summary: String, around: &Circumstances<'_>) -> Alert {
     let nobody_knows = told_at(raised) == 0;
     let alert = Alert {
         state: State::Resolved.into(),
-        summary: wording::resolved(kind, around.about, around.label),
+        summary,
         next_step: String::new(),
         acknowledged_by: String::new(),
         acknowledged_at_unix_nano: 0,

@@ -38,6 +38,9 @@ pub fn of_refusal(reason: &str) -> &'static str {
         "too_large" => "A single event is larger than any should be: report it to 1Password.",
         "page_too_large" => "Raise max_payload of the NATS server; 8 MB is enough.",
         "no_progress" => "If this lasts, start the feed again from a point in time, and report it to 1Password.",
+        "no_room" => {
+            "Give the fetchers more room for pages (fetcher.concurrency), or run more; find which sources answer slowly."
+        }
         "stream_full" => "Give the stream more room, or find out why its readers do not keep up.",
         "bus_unavailable" => "Check that NATS runs and that its streams have a leader.",
         "setup" => "Correct the fetcher's configuration.",

@@ -1,7 +1,7 @@
 //! What is found for alerts about streams, their readers, and lookup tables.
 
 use jiff::{SignedDuration, Timestamp};
-use latchkey_contracts::alert::alert::Severity;
+use latchkey_contracts::{alert::alert::Severity, topology::ALERTS};
 
 use super::{Alarm, Finding, Kind, wording};
 use crate::{
@@ -9,12 +9,9 @@ use crate::{
     verdict::lag::{Eviction, Look, Pace, Patience, Stuck, Window},
 };
 
-/// The kinds that are about one reader.
-pub const KINDS: [Kind; 5] =
-    [Kind::ReaderStopped, Kind::ReaderBehind, Kind::ReaderStuck, Kind::ReaderSetBack, Kind::UnreadEvicted];
+mod watched;
 
-/// The reason of an alert about messages that are gone.
-pub const EVICTED: &str = "evicted";
+pub use self::watched::{Role, Watched};
 
 /// Shares of a stream's room, in per cent: a warning from here on, critical from there on, and fine again below the last.
 const FILLING: (u64, u64, u64) = (80, 95, 70);
@@ -26,14 +23,16 @@ pub struct Reader<'a> {
     pub name: &'a str,
     /// The stream's.
     pub stream: &'a str,
-    /// Whether it is a sink.
-    pub is_sink: bool,
+    /// What it is.
+    pub role: Role,
 }
 
-/// What is found for the reader's alert of `kind`, one of [`KINDS`]; of others nothing can be said.
+/// What is found for the reader's alert of `kind`, one of [`Role::kinds`]; of others nothing can be said.
 #[must_use]
 pub fn find(kind: Kind, reader: Reader<'_>, window: &Window, patience: Patience, now: Timestamp) -> Finding {
     match kind {
+        Kind::ReaderStopped if reader.role == Role::Duties => unattended(reader, window, patience, now),
+        Kind::ReaderBehind if reader.role == Role::Duties => not_taken_up(reader, window, patience, now),
         Kind::ReaderStopped => stopped(reader, window, window.pace(now, patience)),
         Kind::ReaderBehind => behind(reader, window, window.pace(now, patience)),
         Kind::ReaderSetBack => set_back(reader, window.pace(now, patience)),
@@ -43,10 +42,10 @@ pub fn find(kind: Kind, reader: Reader<'_>, window: &Window, patience: Patience,
     }
 }
 
-fn stopped(Reader { name, stream, is_sink }: Reader<'_>, window: &Window, pace: Pace) -> Finding {
+fn stopped(Reader { name, stream, role }: Reader<'_>, window: &Window, pace: Pace) -> Finding {
     let lag = window.newest().map_or(0, Look::lag);
     let (since, reason, what, next_step) = match pace {
-        Pace::Stopped { since } if is_sink => (
+        Pace::Stopped { since } if role == Role::Sink => (
             since,
             "no_commit",
             "has delivered nothing",
@@ -59,6 +58,8 @@ fn stopped(Reader { name, stream, is_sink }: Reader<'_>, window: &Window, pace: 
             (since, "no_progress", "has finished nothing", "See the service's log: it says why it hands messages back.")
         }
         Pace::InsufficientData => return Finding::Unsure,
+        // The server may have forgotten since when, or nobody may have looked until just now.
+        Pace::Ok if lag > 0 && !window.has_moved() => return Finding::Unsure,
         Pace::Ok | Pace::Behind { .. } | Pace::SetBack { .. } => return Finding::Clear,
     };
     alarm(
@@ -70,7 +71,19 @@ fn stopped(Reader { name, stream, is_sink }: Reader<'_>, window: &Window, pace: 
     )
 }
 
-fn behind(Reader { name, stream, is_sink }: Reader<'_>, window: &Window, pace: Pace) -> Finding {
+/// What is found for the alert that a reader has stopped, of a consumer that does not exist.
+#[must_use]
+pub fn missing(Reader { name, stream, .. }: Reader<'_>, since: Timestamp) -> Finding {
+    alarm(
+        Kind::ReaderStopped,
+        since,
+        "missing",
+        format!("The consumer {name} of {stream} does not exist since {since:.0}: nobody can read."),
+        "Find out who has removed it, and restart a service that reads with it: at its start it makes it anew.",
+    )
+}
+
+fn behind(Reader { name, stream, role }: Reader<'_>, window: &Window, pace: Pace) -> Finding {
     let (lag, age) = window.newest().map_or_else(Default::default, |look| (look.lag(), look.age()));
     match pace {
         Pace::Behind { since } => alarm(
@@ -78,15 +91,54 @@ fn behind(Reader { name, stream, is_sink }: Reader<'_>, window: &Window, pace: P
             since,
             "",
             format!("{name} falls behind: {lag} messages of {stream} wait, the oldest for {}.", wording::left(age)),
-            if is_sink {
+            if role == Role::Sink {
                 "See whether the destination is slow; if this follows a first pull of the past, wait."
             } else {
                 "Run more replicas; if this follows a first pull of the past, wait."
             },
         ),
+        // Whether one that has something unread gets better shows in time.
+        Pace::Ok if lag > 0 && !window.is_full() => Finding::Unsure,
         Pace::Ok => Finding::Clear,
         // It is worse than behind, which another alert says.
         Pace::Stopped { .. } | Pace::Stalled { .. } | Pace::SetBack { .. } | Pace::InsufficientData => Finding::Unsure,
+    }
+}
+
+fn unattended(Reader { name, stream, .. }: Reader<'_>, window: &Window, patience: Patience, now: Timestamp) -> Finding {
+    let Some(newest) = window.newest() else { return Finding::Unsure };
+    let Some(since) = window.unattended_since(now, patience) else {
+        // That nobody has looked for a while proves no fetcher.
+        return if window.is_unattended() { Finding::Unsure } else { Finding::Clear };
+    };
+    let duties = newest.asleep + newest.pending;
+    alarm(
+        Kind::ReaderStopped,
+        since,
+        "nobody_pulls",
+        format!("No {name} asks for the {duties} duties of {stream} since {since:.0}."),
+        "Start the fetchers, or let them reach NATS; their log says what stops them.",
+    )
+}
+
+fn not_taken_up(
+    Reader { name, stream, .. }: Reader<'_>,
+    window: &Window,
+    patience: Patience,
+    now: Timestamp,
+) -> Finding {
+    let Some(newest) = window.newest() else { return Finding::Unsure };
+    let (lag, age) = (newest.lag(), wording::left(newest.age()));
+    match window.behind_since(now, patience) {
+        Some(since) => alarm(
+            Kind::ReaderBehind,
+            since,
+            "",
+            format!("{name} falls behind: {lag} duties of {stream} were never taken up, the oldest for {age}."),
+            "Run more fetchers, or poll less often; if many sources were just added, wait.",
+        ),
+        None if lag > 0 && !window.is_full() => Finding::Unsure,
+        None => Finding::Clear,
     }
 }
 
@@ -118,6 +170,13 @@ fn stuck(Reader { name, stream, .. }: Reader<'_>, stuck: Stuck, now: Timestamp) 
             "floor",
             format!("{name} does not get message {sequence} of {stream} acknowledged, while others pass."),
         ),
+        Stuck::Repeats { since, deliveries, repeats } => (
+            since,
+            "redelivery",
+            format!(
+                "{name} was given {deliveries} messages of {stream} since {since:.0}, {repeats} of them not for the first time."
+            ),
+        ),
     };
     alarm(
         Kind::ReaderStuck,
@@ -145,9 +204,13 @@ fn evicted(Reader { name, stream, .. }: Reader<'_>, eviction: Eviction, now: Tim
         Eviction::Evicted { at, messages } => alarm(
             Kind::UnreadEvicted,
             at,
-            EVICTED,
+            "evicted",
             format!("Up to {messages} messages have left {stream} before {name} had read them."),
-            "Start the reader; then start the feeds again from a point in time before the loss, within 120 days.",
+            if stream == ALERTS.name {
+                "Read what was not told: `latchkey alerts history`."
+            } else {
+                "Start the reader; then start the feeds again from a point in time before the loss, within 120 days."
+            },
         ),
     }
 }
@@ -204,22 +267,26 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::verdict::samples::at;
+    use crate::verdict::{
+        lag::Given,
+        samples::{at, look},
+    };
 
     fn word(finding: &Finding) -> char {
         match finding {
             Finding::Alarm(alarm) if alarm.severity == Severity::Critical => 'C',
             Finding::Alarm(_) => 'W',
             Finding::Clear => 'c',
-            Finding::Unsure => '?',
+            Finding::Unsure | Finding::Covered => '?',
         }
     }
 
-    const SINK: Reader<'static> = Reader { name: "files", stream: "EVENTS", is_sink: true };
+    const SINK: Reader<'static> = Reader { name: "files", stream: "EVENTS", role: Role::Sink };
 
     /// Stopped, behind, set back.
     fn check(pace: Pace, expect: &str) {
-        let window = Window::default();
+        let moves = |step: i64| Look { floor: 70 + step.unsigned_abs(), ..look(step * 30) };
+        let window: Window = (0..=16).map(moves).collect();
         let found = [stopped(SINK, &window, pace), behind(SINK, &window, pace), set_back(SINK, pace)];
         assert_eq!(found.iter().map(word).collect::<String>(), expect, "{pace:?}");
     }
@@ -232,6 +299,86 @@ mod tests {
         check(Pace::Stopped { since: at(0) }, "C?c");
         check(Pace::SetBack { at: at(0), from: 9, to: 1 }, "c?W");
         check(Pace::InsufficientData, "???");
+    }
+
+    #[test]
+    fn a_reader_that_stood_still_is_there_again_when_it_moves() {
+        let find = |looks: &[Look]| word(&stopped(SINK, &looks.iter().copied().collect(), Pace::Ok));
+        // What the looks before have seen is gone, after a gap in them.
+        assert_eq!(find(&[look(0)]), '?');
+        assert_eq!(find(&[look(0), look(30)]), '?');
+        assert_eq!(find(&[look(0), Look { floor: 91, ..look(30) }]), 'c');
+        assert_eq!(find(&[Look { pending: 0, ack_pending: 0, ..look(0) }]), 'c');
+    }
+
+    #[test]
+    fn a_fetcher_is_there_again_when_it_asks() {
+        let asleep = |second, waiting, given| Look {
+            asleep: 9,
+            pending: 0,
+            ack_pending: 0,
+            waiting: Some(waiting),
+            given: Some(Given { deliveries: given, since: at(0) }),
+            ..look(second)
+        };
+        let reader = Reader { name: "fetcher", stream: "TASKS", role: Role::Duties };
+        let find = |looks: &[Look]| {
+            let window: Window = looks.iter().copied().collect();
+            word(&find(Kind::ReaderStopped, reader, &window, Patience::default(), looks.last().unwrap().at))
+        };
+        // As after a gap in looks.
+        assert_eq!(find(&[asleep(0, 0, 7)]), '?');
+        assert_eq!(find(&[asleep(0, 0, 7), asleep(30, 0, 7)]), '?');
+        // One that asks, or has taken one up in between.
+        assert_eq!(find(&[asleep(0, 1, 7)]), 'c');
+        assert_eq!(find(&[asleep(0, 0, 7), asleep(30, 0, 8)]), 'c');
+        // There are none.
+        assert_eq!(find(&[Look { asleep: 0, ..asleep(0, 0, 7) }]), 'c');
+    }
+
+    #[test]
+    fn whether_one_that_fell_behind_gets_better_shows_in_time() {
+        let find = |window: &Window| word(&behind(SINK, window, Pace::Ok));
+        assert_eq!(find(&[look(0), look(30)].into_iter().collect()), '?');
+        assert_eq!(find(&[look(0), Look { pending: 0, ack_pending: 0, ..look(30) }].into_iter().collect()), 'c');
+        assert_eq!(find(&(0..=16).map(|step| look(step * 30)).collect()), 'c');
+    }
+
+    /// What is found of duties of which so many sleep and so many were never handed out, where so many ask.
+    fn duties(asleep: u64, pending: u64, waiting: u64) -> Vec<String> {
+        let duties = |step: i64| Look {
+            asleep,
+            pending: if pending == 0 { 0 } else { pending + step.unsigned_abs() },
+            ack_pending: 0,
+            waiting: Some(waiting),
+            ..look(step * 30)
+        };
+        let window: Window = (0..=16).map(duties).collect();
+        let reader = Reader { name: "fetcher", stream: "TASKS", role: Role::Duties };
+        let find = |kind: &Kind| match find(*kind, reader, &window, Patience::default(), at(480)) {
+            Finding::Alarm(alarm) => format!("{} {}", alarm.reason, alarm.summary),
+            other => word(&other).into(),
+        };
+        Role::Duties.kinds().iter().map(find).collect()
+    }
+
+    #[test]
+    fn duties_that_sleep_are_no_lag_and_those_that_nobody_asks_for_are_told_of() {
+        assert_eq!(duties(9, 0, 1), ["c", "c"]);
+        let alone = "nobody_pulls No fetcher asks for the 9 duties of TASKS since 2023-11-14T22:13:20Z.";
+        assert_eq!(duties(9, 0, 0), [alone, "c"]);
+        let behind = " fetcher falls behind: 21 duties of TASKS were never taken up, the oldest for 10 s.";
+        assert_eq!(duties(9, 5, 1), ["c", behind]);
+    }
+
+    #[test]
+    fn what_comes_again_and_again_is_told_of() {
+        let found = stuck(SINK, Stuck::Repeats { since: at(0), deliveries: 100, repeats: 60 }, at(30));
+        let Finding::Alarm(alarm) = found else { panic!("most come again") };
+        assert_eq!(alarm.reason, "redelivery");
+        let summary =
+            "files was given 100 messages of EVENTS since 2023-11-14T22:13:20Z, 60 of them not for the first time.";
+        assert_eq!(alarm.summary, summary);
     }
 
     #[test]

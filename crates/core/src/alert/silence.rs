@@ -4,6 +4,8 @@
 //! same way and at the same time. It covers a source, one of its feeds, an object or everything, and all kinds or some. A second
 //! one for the same replaces the first.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use latchkey_contracts::{
     About,
@@ -46,6 +48,8 @@ impl Silence<'_> {
     /// The message that begins it, after the last one on its subject.
     #[must_use]
     pub fn begin(&self, previous: Option<&Alert>, now: Timestamp) -> Alert {
+        // Whoever names one twice means it once.
+        let kinds: BTreeSet<_> = self.kinds.iter().copied().collect();
         Alert {
             kind: WORD.into(),
             source: self.about.source().into(),
@@ -61,7 +65,7 @@ impl Silence<'_> {
             note: self.note.into(),
             silenced_from_unix_nano: instant::to_unix_nano(self.from),
             silenced_until_unix_nano: instant::to_unix_nano(self.until),
-            silenced_kinds: self.kinds.iter().map(|kind| kind.as_str().to_owned()).collect(),
+            silenced_kinds: kinds.into_iter().map(|kind| kind.as_str().to_owned()).collect(),
             ..Alert::default()
         }
     }
@@ -139,6 +143,8 @@ mod tests {
             let found = everything.map(|about| covers(&silence, Kind::DropOff, about, at(99)));
             assert_eq!(found, expect, "{silence:?}");
         }
+        let twice = silence(&About::Line, &[Kind::PollDead, Kind::DropOff, Kind::PollDead]);
+        assert_eq!(twice.silenced_kinds, ["poll_dead", "drop_off"]);
     }
 
     #[test]

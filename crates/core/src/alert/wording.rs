@@ -8,13 +8,22 @@ use latchkey_contracts::About;
 use super::Kind;
 use crate::verdict::{ChainWindow, Refusal};
 
-/// That it is over.
-pub(super) fn resolved(kind: Kind, about: &About, label: &str) -> String {
-    let who = match about {
+/// That another alert tells of it.
+pub(super) fn covered(about: &About, label: &str) -> String {
+    format!("What is wrong with {} goes on, and another alert tells of it together with others.", who(about, label))
+}
+
+fn who(about: &About, label: &str) -> String {
+    match about {
         About::Chain(chain) => format!("{} of {label}", chain.feed),
         About::Source(_) | About::Object(_) => label.to_owned(),
         About::Line => "the line".to_owned(),
-    };
+    }
+}
+
+/// That it is over.
+pub(super) fn resolved(kind: Kind, about: &About, label: &str) -> String {
+    let who = who(about, label);
     match kind {
         Kind::PollDead => format!("{who} is polled again."),
         Kind::PollRefused => format!("{who} can be read again."),

@@ -75,17 +75,17 @@ impl Known {
         }
     }
 
-    /// Judges the items of a page that the API answered.
+    /// Judges the items of a page that the API answered. Until the page is [`Self::show`]n, judging it again says the same.
     #[must_use]
-    pub fn judge(&mut self, items: &[ItemView<'_>]) -> Judged {
+    pub fn judge(&self, items: &[ItemView<'_>]) -> Judged {
         let mut judged = Judged::default();
         let mut here: HashSet<Fingerprint, _> =
             HashSet::with_capacity_and_hasher(items.len(), foldhash::fast::RandomState::default());
         for (index, item) in (0..).zip(items) {
             let (event, time) = (fingerprint(item), event_time::of(item.raw));
             let judges = self.judges(time);
-            match self.events.get_mut(&event) {
-                Some(entry) => judged.present += u64::from(!std::mem::replace(&mut entry.shown, true)),
+            match self.events.get(&event) {
+                Some(entry) => judged.present += u64::from(!entry.shown && here.insert(event)),
                 None if !judges => judged.unjudged += 1,
                 None if here.insert(event) => {
                     judged.missing.push((event, time));
@@ -96,6 +96,15 @@ impl Known {
             judged.duplicates.push(index);
         }
         judged
+    }
+
+    /// A page that was judged counts: what it shows is not counted again.
+    pub fn show(&mut self, items: &[ItemView<'_>]) {
+        for item in items {
+            if let Some(entry) = self.events.get_mut(&fingerprint(item)) {
+                entry.shown = true;
+            }
+        }
     }
 
     /// An event without a time may have happened at any.
@@ -141,6 +150,8 @@ mod tests {
     fn check(known: &mut Known, page: &[(&str, i64)], missing: &[usize], present: u64, unjudged: u64) {
         with(page, |items| {
             let judged = known.judge(items);
+            assert_eq!(known.judge(items), judged, "a page that could not be published is judged again");
+            known.show(items);
             let expected: Vec<u32> =
                 (0..).zip(items).filter(|(at, _)| !missing.contains(&(*at as usize))).map(|(at, _)| at).collect();
             assert_eq!((judged.duplicates, judged.present, judged.unjudged), (expected, present, unjudged), "{page:?}");

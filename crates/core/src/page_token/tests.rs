@@ -1,6 +1,6 @@
 use latchkey_contracts::Feed;
 
-use super::*;
+use super::{under_way::PAGES, *};
 use crate::page;
 
 const NOON: &str = "2026-06-01T12:00:00Z";
@@ -17,11 +17,13 @@ fn after(place: Place, inserted: &[i64], token: Option<&str>, now: Option<i64>) 
     step(place, &body, now)
 }
 
-fn step(place: Place, body: &str, now: Option<i64>) -> Result<Place, Error> {
+/// Without a date, our clock counts: it is 9,999 s past noon.
+fn step(place: Place, body: &str, date: Option<i64>) -> Result<Place, Error> {
     let place = place.after(
         Definition::of(Feed::AuditEventsV3),
         &page::read(Feed::AuditEventsV3, body.as_bytes()).unwrap(),
-        now.map(at),
+        date.map(at),
+        at(9_999),
     )?;
     // Whatever it is, it lives through being written.
     assert_eq!(Place::read(&place.cursor().unwrap()), Some(place.clone()));
@@ -30,8 +32,8 @@ fn step(place: Place, body: &str, now: Option<i64>) -> Result<Place, Error> {
 
 fn begins(place: &Place) -> SignedDuration {
     match place.ask() {
-        Ask::After { time, limit: 10 } => time.duration_since(at(0)),
-        other => panic!("{other:?}"),
+        Ask::After { time, .. } => time.duration_since(at(0)),
+        other @ Ask::Token(_) => panic!("{other:?}"),
     }
 }
 
@@ -104,6 +106,63 @@ fn a_token_that_comes_back_is_the_same_place() {
 fn times_from_the_future_pass_nothing_by() {
     let place = after(Place::begin(at(-9_999), 10), &[10, 999_999_999], None, Some(20)).unwrap();
     assert!(begins(&place) < seconds(20));
+    let undated = after(Place::begin(at(-9_999), 10), &[10, 999_999_999], None, None).unwrap();
+    assert!(begins(&undated) < seconds(9_999));
+    // Neither does a long way through nothing else.
+    let mut place = Place::begin(at(-9_999), 10);
+    for page in 0..3 * PAGES {
+        place = after(place, &[999_999_999], Some(&page.to_string()), None).unwrap();
+    }
+    assert!(begins(&after(place, &[10], None, None).unwrap()) <= seconds(9_999));
+}
+
+#[test]
+fn a_clock_of_ours_settles_nothing() {
+    let place = after(Place::begin(at(-9_999), 10), &[1_000], None, None).unwrap();
+    assert_eq!(begins(&after(place, &[], None, None).unwrap()), seconds(1_000) - OVERLAP);
+}
+
+/// Where a way that is given up begins anew, after pages with these insertion times.
+fn anew(pages: impl IntoIterator<Item = i64>) -> i64 {
+    let mut place = Place::begin(at(0), 10);
+    for (token, inserted) in (0..).zip(pages) {
+        place = after(place, &[inserted], Some(&format!("token {token}")), None).unwrap();
+    }
+    assert!(place.is_under_way() && !place.anew(10).is_under_way());
+    begins(&place.anew(10)).as_secs()
+}
+
+#[test]
+fn a_way_that_begins_anew_is_another_one() {
+    let limit = |place: &Place| match place.ask() {
+        Ask::After { limit, .. } => limit,
+        Ask::Token(token) => panic!("{token}"),
+    };
+    let limits = |most: u32| {
+        let places = std::iter::successors(Some(Place::begin(at(0), most)), |place| Some(place.anew(most)));
+        places.map(|place| limit(&place)).take(8).collect::<Vec<_>>()
+    };
+    assert_eq!(limits(10), [10, 9, 8, 7, 6, 5, 10, 9]);
+    assert_eq!(limits(2), [2, 1, 2, 1, 2, 1, 2, 1]);
+    assert_eq!(limits(1), [1; 8]);
+    // Where pages were too large, it is fewer in any case.
+    assert_eq!(limit(&Place::begin(at(0), 10).anew(5)), 4);
+}
+
+#[test]
+fn a_token_that_is_given_up_leaves_nothing_behind() {
+    let many = i64::from(3 * PAGES);
+    // A short way is gone again, and so is one in no order, in the reverse order, or within one moment.
+    assert_eq!(anew([10, 20, 30]), 0);
+    assert_eq!(anew((1..=many).rev()), 0);
+    assert_eq!(anew((1..=many).map(|page| if page == many / 2 { 1 } else { page })), 0);
+    assert_eq!(anew((1..=many).map(|_| 10)), 0);
+    // Of a long one the last pages alone.
+    let reached = anew(1..=many);
+    assert!((PAGES..=2 * PAGES).contains(&u32::try_from(many - reached).unwrap()), "{reached}");
+    // And its newest is not forgotten, so that whoever looks back over the pages knows when to stop.
+    let place = after(Place::begin(at(0), 10), &[10], Some("one"), None).unwrap();
+    assert_eq!(place.anew(10).newest(), Some(at(10)));
 }
 
 #[test]

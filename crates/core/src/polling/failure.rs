@@ -79,6 +79,13 @@ pub fn over_budget(wait: Duration) -> Failure {
     Failure { retry_after: Some(wait), ..ours("over_budget", 0, true, detail) }
 }
 
+/// An answer came, and could not be held.
+#[must_use]
+pub fn no_room() -> Failure {
+    let detail = "the fetcher's room for pages was taken up by others for too long; asking again later";
+    ours("no_room", 0, true, detail)
+}
+
 fn ours(reason: &'static str, http_status: u16, transient: bool, detail: &str) -> Failure {
     Failure { reason, http_status, retry_after: None, transient, detail: detail.into() }
 }

@@ -14,6 +14,8 @@ use crate::instant;
 pub struct History {
     /// The first turn's end.
     pub first_polled_at: Option<Timestamp>,
+    /// From which time on the chain was asked for when it began.
+    pub began_from: Option<Timestamp>,
     /// The newest answer that was a page.
     pub last_success_at: Option<Timestamp>,
     /// When a page last brought a new event.
@@ -22,7 +24,7 @@ pub struct History {
     pub consecutive_failures: u32,
     /// New events stored in all.
     pub events_total: u64,
-    /// Event time of the newest event stored. Events that claim to be from the future do not count.
+    /// Event time of the newest event stored. Events that were still to happen when their page was fetched do not count.
     pub newest_event_at: Option<Timestamp>,
     /// When the chain last stood at the feed's end: whatever had arrived by then is stored.
     pub caught_up_at: Option<Timestamp>,
@@ -57,6 +59,12 @@ pub struct Refusal {
 }
 
 impl History {
+    /// The time before which polling never asked for anything: what is set by now says so only of a chain that has not begun.
+    #[must_use]
+    pub fn start(&self, set: Timestamp) -> Timestamp {
+        self.began_from.unwrap_or(set)
+    }
+
     pub(super) fn answered(&mut self, now: Timestamp) {
         self.last_success_at = Some(now);
     }
@@ -119,6 +127,7 @@ impl History {
 
     pub(super) fn write(&self, checkpoint: &mut Checkpoint) {
         checkpoint.first_polled_at_unix_nano = instant::optional_to_unix_nano(self.first_polled_at);
+        checkpoint.began_from_unix_nano = instant::optional_to_unix_nano(self.began_from);
         checkpoint.last_success_at_unix_nano = instant::optional_to_unix_nano(self.last_success_at);
         checkpoint.last_arrival_at_unix_nano = instant::optional_to_unix_nano(self.last_arrival_at);
         checkpoint.consecutive_failures = self.consecutive_failures;
@@ -139,6 +148,7 @@ impl History {
     pub(super) fn read(checkpoint: &Checkpoint) -> Self {
         Self {
             first_polled_at: instant::optional_from_unix_nano(checkpoint.first_polled_at_unix_nano),
+            began_from: instant::optional_from_unix_nano(checkpoint.began_from_unix_nano),
             last_success_at: instant::optional_from_unix_nano(checkpoint.last_success_at_unix_nano),
             last_arrival_at: instant::optional_from_unix_nano(checkpoint.last_arrival_at_unix_nano),
             consecutive_failures: checkpoint.consecutive_failures,

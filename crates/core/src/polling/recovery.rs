@@ -3,10 +3,14 @@
 //! A reset brings everything from a point in time on, so the point must lie before whatever is missing and after whatever cannot be
 //! recognised as stored. What is missing has happened after the newest stored event, or after the chain last stood at the feed's end,
 //! but for what arrives late. What can be recognised is told by those who looked back over the stored pages.
+//!
+//! A feed that is paged by tokens is asked by when 1Password had the events, about which the times of events say nothing. Its place knows
+//! itself where to begin anew ([`Place::anew`]): what lies behind that is stored, whatever could be recognised.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::History;
+use crate::page_token::Place;
 
 /// How far before the end of what is stored a chain begins again: a day, which 1Password's events may take to arrive, and some more.
 pub const OVERLAP: SignedDuration = SignedDuration::from_hours(26);
@@ -14,8 +18,10 @@ pub const OVERLAP: SignedDuration = SignedDuration::from_hours(26);
 /// A recovery under way: the cursor is given up, and the page that takes its place is not stored yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reset {
-    /// From which event time on; `None` while the stored pages are looked through.
+    /// From which time on, as the feed is asked; `None` while the stored pages are looked through.
     pub(super) from: Option<Timestamp>,
+    /// In a feed that is paged by tokens: the place that was given up.
+    pub(super) place: Option<Place>,
     /// A stable word.
     pub(super) reason: &'static str,
 }

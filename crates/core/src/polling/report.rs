@@ -79,12 +79,21 @@ pub struct Circumstances {
     pub source_label: String,
     /// From when on 1Password refuses the token, as the token says.
     pub token_expires_at: Option<Timestamp>,
-    /// Why the newest token is not in use, while an older one is; free of secrets.
-    pub token_fault: Option<String>,
+    /// Why the newest token is not in use, while an older one is.
+    pub token_fault: Option<TokenFault>,
     /// How far our clock is ahead of 1Password's.
     pub clock_skew: Option<SignedDuration>,
     /// The host that it is polled from.
     pub host: String,
+}
+
+/// A token that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenFault {
+    /// Why; free of secrets.
+    pub reason: String,
+    /// Since when this fetcher has seen it.
+    pub since: Timestamp,
 }
 
 /// The end of a turn.
@@ -107,6 +116,7 @@ impl Report {
         let outcome = self.outcome.as_ref()?;
         let next_poll = now.checked_add(self.delay).unwrap_or(Timestamp::MAX);
         let skew = circumstances.clock_skew.map(|skew| i64::try_from(skew.as_nanos()).unwrap_or(i64::MAX));
+        let fault = circumstances.token_fault.as_ref();
         let mut checkpoint = Checkpoint {
             source: chain.source.to_string(),
             source_label: circumstances.source_label.clone(),
@@ -116,7 +126,8 @@ impl Report {
             outcome: Some(wire(outcome)),
             token_expires_at_unix_nano: instant::optional_to_unix_nano(circumstances.token_expires_at),
             clock_skew_nano: skew,
-            token_fault: circumstances.token_fault.clone().unwrap_or_default(),
+            token_fault: fault.map_or_else(String::new, |fault| fault.reason.clone()),
+            token_fault_since_unix_nano: fault.map_or(0, |fault| instant::to_unix_nano(fault.since)),
             host: circumstances.host.clone(),
             ..Checkpoint::default()
         };
@@ -174,6 +185,7 @@ mod tests {
             },
             history: History {
                 first_polled_at: Some(now),
+                began_from: Some(ago(1_000_000)),
                 last_success_at: None,
                 last_arrival_at: Some(ago(5)),
                 consecutive_failures: 2,
@@ -198,7 +210,7 @@ mod tests {
         let circumstances = Circumstances {
             source_label: "Acme".into(),
             token_expires_at: Some(now),
-            token_fault: Some("token_sealed: why".into()),
+            token_fault: Some(TokenFault { reason: "token_sealed: why".into(), since: ago(60) }),
             clock_skew: Some(SignedDuration::from_millis(-1_500)),
             host: "events.1password.eu".into(),
         };
@@ -209,6 +221,7 @@ mod tests {
         assert_eq!(checkpoint.host, "events.1password.eu");
         assert_eq!(checkpoint.clock_skew_nano, Some(-1_500_000_000));
         assert_eq!(checkpoint.token_fault, "token_sealed: why");
+        assert_eq!(checkpoint.token_fault_since_unix_nano, instant::to_unix_nano(ago(60)));
         assert_eq!(checkpoint.cursor_time_unix_nano, instant::to_unix_nano(ago(6)));
         assert_eq!(Report { outcome: None, ..report }.checkpoint(&chain, &circumstances, now), None);
     }

@@ -12,23 +12,27 @@
 //! 5. The position moves, and the lag has not shrunk between any two looks of a full window: **behind**.
 //! 6. Otherwise **ok**.
 //!
-//! And of JetStream's own: [`Stuck`], when deliveries are open for too long, and [`Eviction`], when the stream drops what is unread.
+//! And of JetStream's own: [`Stuck`], when deliveries are open for too long or [`Repeats`] of what was delivered before, and [`Eviction`], when
+//! the stream drops what is unread.
 //!
-//! A window begins empty when an alerter starts. What rules 3 and 4 need does not depend on it: the server says since when the
-//! position has not moved, and how old the oldest unread message is. So only rule 5, a warning, waits for a window to fill.
+//! A window is kept by all alerters together (bucket WINDOWS), so that a restart forgets nothing and all judge alike. What rules 3 and 4 need
+//! reaches further back than a window: the server says since when the position has not moved, and how old the oldest unread message is.
 
-use std::collections::VecDeque;
+mod kept;
+mod look;
+mod repeats;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// How long a look is kept.
-pub const KEPT: SignedDuration = SignedDuration::from_mins(10);
-
-/// The most looks that are kept, whatever their schedule.
-const MAX_LOOKS: usize = 120;
+use self::repeats::Measure;
+pub use self::{
+    look::{Given, Look},
+    repeats::Repeats,
+};
+use super::looks::{Looks, MAX_LOOKS};
 
 /// The span of looks, and their least number, that rule 5 speaks about.
-const FULL: (SignedDuration, usize) = (SignedDuration::from_mins(8), 5);
+const FULL: (SignedDuration, usize) = (SEEN_FOR, 5);
 
 /// How long a reader may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,52 +55,27 @@ impl Default for Patience {
     }
 }
 
-/// How long the oldest delivery may be open while others are answered: within the window, so that it can be seen.
-const FLOOR_STANDS: SignedDuration = SignedDuration::from_mins(8);
+/// What can be seen within the window for certain, whenever looks are taken.
+const SEEN_FOR: SignedDuration = SignedDuration::from_mins(8);
+
+/// The longest between two looks for what both have seen to have been so in between: twice the longest interval.
+const SEEN_WITHOUT_A_GAP: SignedDuration = SignedDuration::from_mins(2);
+
+/// How long the oldest delivery may be open while others are answered.
+const FLOOR_STANDS: SignedDuration = SEEN_FOR;
 
 /// How near the eviction of an unread message may come.
 const EVICTION_NEAR: SignedDuration = SignedDuration::from_hours(24);
 
-/// A reader and its stream at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look {
-    /// The moment.
-    pub at: Timestamp,
-    /// Sequence of the stream's oldest message, or one after the last if it is empty.
-    pub first: u64,
-    /// Sequence of the newest message that the stream ever held.
-    pub last: u64,
-    /// Sequence up to which the reader is done.
-    pub floor: u64,
-    /// Sequence of the newest message that it was given; for a sink, the floor.
-    pub delivered: u64,
-    /// Messages that it was never given.
-    pub pending: u64,
-    /// Messages that it was given and has not answered for.
-    pub ack_pending: u64,
-    /// Of these, the ones given more than once.
-    pub redelivered: u64,
-    /// Pull requests that wait at the server; `None` for a sink.
-    pub waiting: Option<u64>,
-    /// Deliveries that may be open at once; `None` for a sink.
-    pub max_ack_pending: Option<u64>,
-    /// When its oldest unread message was stored; `None` if nothing is unread, or it is not known.
-    pub oldest_at: Option<Timestamp>,
-    /// When its position last moved, if the server remembers.
-    pub moved_at: Option<Timestamp>,
-    /// How long the stream keeps messages; `None` for ever.
-    pub max_age: Option<SignedDuration>,
-}
-
 /// The looks at one reader, oldest first.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Window {
-    looks: VecDeque<Look>,
+    looks: Looks<Look>,
     lost: Option<Lost>,
 }
 
 /// Messages that have left the stream unread.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Lost {
     /// When the last of them were missed.
     at: Timestamp,
@@ -156,7 +135,16 @@ pub enum Stuck {
         /// Its sequence.
         sequence: u64,
     },
-    /// Cannot be said yet.
+    /// Most of what is delivered was delivered before.
+    Repeats {
+        /// Since when it was counted.
+        since: Timestamp,
+        /// All deliveries since.
+        deliveries: u64,
+        /// Of these, the repeated ones.
+        repeats: u64,
+    },
+    /// Cannot be said.
     InsufficientData,
 }
 
@@ -181,58 +169,65 @@ pub enum Eviction {
     InsufficientData,
 }
 
-impl Look {
-    /// Messages that the reader is not done with.
-    #[must_use]
-    pub const fn lag(&self) -> u64 {
-        self.pending + self.ack_pending
-    }
-
-    /// How long its oldest unread message has waited.
-    #[must_use]
-    pub fn age(&self) -> SignedDuration {
-        self.oldest_at.map_or(SignedDuration::ZERO, |oldest| self.at.duration_since(oldest).max(SignedDuration::ZERO))
-    }
-}
-
 impl Window {
-    /// Takes in a look. One that is older than the last is left out: clocks can be set back.
-    pub fn add(&mut self, look: Look) {
-        if self.looks.back().is_some_and(|last| look.at <= last.at) {
-            return;
+    /// Takes in a look, and says whether it did: one that is older than the last is left out, since clocks differ and can be set back.
+    pub fn add(&mut self, look: Look) -> bool {
+        let before = self.looks.newest().map_or(look.floor, |before| before.floor);
+        let is_newest = self.looks.add(look);
+        if is_newest {
+            self.note_eviction(before, &look);
         }
-        self.note_eviction(&look);
-        self.looks.push_back(look);
-        while self.looks.len() > MAX_LOOKS
-            || self.looks.front().is_some_and(|first| look.at.duration_since(first.at) > KEPT)
-        {
-            self.looks.pop_front();
-        }
+        is_newest
+    }
+
+    /// The looks that are kept.
+    #[must_use]
+    pub const fn looks(&self) -> &Looks<Look> {
+        &self.looks
     }
 
     /// The newest look.
     #[must_use]
     pub fn newest(&self) -> Option<&Look> {
-        self.looks.back()
+        self.looks.newest()
+    }
+
+    /// Whether there are looks for everything that a window can say.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        (self.looks.span() >= FULL.0 && self.looks.len() >= FULL.1) || self.looks.len() == MAX_LOOKS
+    }
+
+    /// What is not told any more is not counted with what is lost next.
+    pub fn settle(&mut self, loss_is_told_for: SignedDuration, now: Timestamp) {
+        if let Some(lost) = self.lost.as_mut().filter(|lost| now.duration_since(lost.at) >= loss_is_told_for) {
+            lost.messages = 0;
+        }
     }
 
     /// The server moves the floor of a consumer over what has left the stream, so a loss shows between two looks: the stream begins
     /// behind what was read before. What was read in between, at the very end of its life, counts with it.
-    fn note_eviction(&mut self, look: &Look) {
-        let floor = self.looks.back().map_or(look.floor, |before| before.floor.min(look.floor));
+    fn note_eviction(&mut self, before: u64, look: &Look) {
+        // What was lost has left another stream of this name.
+        self.lost = self.lost.filter(|lost| lost.up_to <= look.last);
+        let floor = before.min(look.floor);
         let (counted, messages) = self.lost.map_or((0, 0), |lost| (lost.up_to, lost.messages));
         let up_to = look.first.saturating_sub(1);
         let gone = up_to.saturating_sub(floor.max(counted));
         if gone > 0 {
-            self.lost = Some(Lost { at: look.at, up_to, messages: messages + gone });
+            self.lost = Some(Lost { at: look.at, up_to, messages: messages.saturating_add(gone) });
+        }
+        // One whose clock was wrong may have seen it in what is the future.
+        if let Some(lost) = &mut self.lost {
+            lost.at = lost.at.min(look.at);
         }
     }
 
     /// How the reader goes about its work.
     #[must_use]
     pub fn pace(&self, now: Timestamp, patience: Patience) -> Pace {
-        let Some(newest) = self.looks.back() else { return Pace::InsufficientData };
-        if self.looks.iter().any(|look| look.lag() == 0) {
+        let Some(newest) = self.looks.newest() else { return Pace::InsufficientData };
+        if self.was_done() {
             return Pace::Ok;
         }
         if let Some(set_back) = self.set_back() {
@@ -245,31 +240,94 @@ impl Window {
             let pulls = newest.waiting.is_some_and(|waiting| waiting > 0);
             return if pulls { Pace::Stalled { since } } else { Pace::Stopped { since } };
         }
-        if let Some(since) = newest.oldest_at.filter(|oldest| now.duration_since(*oldest) >= patience.waits) {
-            return Pace::Behind { since };
-        }
-        match self.never_shrinks() {
-            Some(since) => Pace::Behind { since },
-            None => Pace::Ok,
-        }
+        self.behind_since(now, patience).map_or(Pace::Ok, |since| Pace::Behind { since })
     }
 
-    /// Whether deliveries are open for too long.
+    /// Rules 1, 4 and 5 alone, for a reader whose standing still is another matter: since when it is behind.
+    #[must_use]
+    pub fn behind_since(&self, now: Timestamp, patience: Patience) -> Option<Timestamp> {
+        if self.was_done() {
+            return None;
+        }
+        let oldest_at = self.looks.newest()?.oldest_at;
+        oldest_at.filter(|oldest| now.duration_since(*oldest) >= patience.waits).or_else(|| self.never_shrinks())
+    }
+
+    /// Since when nobody asks for duties though there are some, if for too long. What sleeps is no lag, and who sleeps does not move: so
+    /// it is the requests that wait at the server by which those are known who would be there in time.
+    #[must_use]
+    pub fn unattended_since(&self, now: Timestamp, patience: Patience) -> Option<Timestamp> {
+        let newest = self.looks.newest().filter(|look| look.asleep + look.pending > 0)?;
+        let is_alone = |look: &&Look| look.waiting == Some(0) && look.given == newest.given;
+        let mut alone = self.looks.iter().rev().take_while(is_alone);
+        let first = alone.next()?.at;
+        // The whole line may have been stopped while nobody looked.
+        let since = alone.map(|look| look.at).try_fold(first, |since, at| {
+            if since.duration_since(at) <= SEEN_WITHOUT_A_GAP { Ok(at) } else { Err(since) }
+        });
+        let since = since.unwrap_or_else(|since| since);
+        (now.duration_since(since) >= patience.stands_still.min(SEEN_FOR)).then_some(since)
+    }
+
+    /// Whether nobody asks for duties though there are some, as far as the newest look and the one before can say.
+    #[must_use]
+    pub fn is_unattended(&self) -> bool {
+        let mut newest_first = self.looks.iter().rev();
+        newest_first.next().is_some_and(|newest| {
+            let is_alone = newest.asleep + newest.pending > 0 && newest.waiting == Some(0);
+            is_alone && newest_first.next().is_none_or(|before| before.given == newest.given)
+        })
+    }
+
+    /// Whether the reader's position has changed within the window.
+    #[must_use]
+    pub fn has_moved(&self) -> bool {
+        self.looks.pairs().any(|(before, after)| (before.floor, before.delivered) != (after.floor, after.delivered))
+    }
+
+    /// When the oldest unread message leaves the stream, if the reader was never done within the window.
+    #[must_use]
+    pub fn evicts_at(&self) -> Option<Timestamp> {
+        let newest = self.looks.newest().filter(|_| !self.was_done())?;
+        newest.oldest_at.zip(newest.max_age).and_then(|(oldest, age)| oldest.checked_add(age).ok())
+    }
+
+    fn was_done(&self) -> bool {
+        self.looks.iter().any(|look| look.lag() == 0)
+    }
+
+    /// Whether deliveries are open for too long, or are made again and again.
     #[must_use]
     pub fn stuck(&self, now: Timestamp) -> Stuck {
-        let Some(newest) = self.looks.back() else { return Stuck::InsufficientData };
+        let Some(newest) = self.looks.newest() else { return Stuck::InsufficientData };
         let full = |look: &Look| look.max_ack_pending.is_some_and(|max| look.ack_pending >= max);
         if self.looks.len() > 1 && self.looks.iter().rev().take(2).all(full) {
             return Stuck::AckPending { open: newest.ack_pending };
         }
+        let floor = self.floor(newest, now);
+        let repeats = self.repeats().map(|repeats| (repeats.measure(), repeats));
+        match (floor, repeats) {
+            (Stuck::Floor { .. }, _) => floor,
+            (_, Some((Measure::Often, Repeats { since, deliveries, repeats }))) => {
+                Stuck::Repeats { since, deliveries, repeats }
+            }
+            (_, Some((Measure::Between, _))) => Stuck::InsufficientData,
+            _ => floor,
+        }
+    }
+
+    /// Whether the oldest open delivery stands.
+    fn floor(&self, newest: &Look, now: Timestamp) -> Stuck {
         if newest.ack_pending == 0 || newest.delivered <= newest.floor {
             return Stuck::No;
         }
+        let stands = || self.looks.iter().rev().take_while(|look| look.floor == newest.floor);
         // The first look at which the floor stood where it stands.
-        let since = self.looks.iter().rev().take_while(|look| look.floor == newest.floor).last();
-        let Some(since) = since.filter(|since| now.duration_since(since.at) >= FLOOR_STANDS) else {
-            return if self.looks.len() > 1 { Stuck::No } else { Stuck::InsufficientData };
-        };
+        let since = stands().last().unwrap_or(newest);
+        if now.duration_since(since.at) < FLOOR_STANDS {
+            let has_moved = stands().count() < self.looks.len();
+            return if has_moved || self.is_full() { Stuck::No } else { Stuck::InsufficientData };
+        }
         if since.delivered < newest.delivered && newest.redelivered > 0 {
             return Stuck::Floor { since: since.at, sequence: newest.floor + 1 };
         }
@@ -279,7 +337,7 @@ impl Window {
     /// Whether unread messages leave the stream.
     #[must_use]
     pub fn eviction(&self, now: Timestamp, patience: Patience) -> Eviction {
-        let Some(newest) = self.looks.back() else { return Eviction::InsufficientData };
+        let Some(newest) = self.looks.newest() else { return Eviction::InsufficientData };
         if let Some(lost) = self.lost.filter(|lost| now.duration_since(lost.at) < patience.loss_is_told_for) {
             return Eviction::Evicted { at: lost.at, messages: lost.messages };
         }
@@ -291,14 +349,13 @@ impl Window {
     }
 
     fn set_back(&self) -> Option<Pace> {
-        let mut pairs = self.looks.iter().zip(self.looks.iter().skip(1));
-        let (before, after) = pairs.find(|(before, after)| after.floor < before.floor)?;
+        let (before, after) = self.looks.pairs().find(|(before, after)| after.floor < before.floor)?;
         Some(Pace::SetBack { at: after.at, from: before.floor, to: after.floor })
     }
 
     /// Since when there was work and the position has not moved; `None` if it has between the last two looks.
     fn still_since(&self) -> Option<Timestamp> {
-        let newest = self.looks.back()?;
+        let newest = self.looks.newest()?;
         let position = (newest.floor, newest.delivered);
         let moved = self.looks.iter().rev().take_while(|look| (look.floor, look.delivered) == position).last()?;
         // What the server remembers reaches further back than the window, and so does the age of what waits.
@@ -311,11 +368,21 @@ impl Window {
     }
 
     fn never_shrinks(&self) -> Option<Timestamp> {
-        let (oldest, newest) = (self.looks.front()?, self.looks.back()?);
-        let full = newest.at.duration_since(oldest.at) >= FULL.0 && self.looks.len() >= FULL.1;
-        let mut pairs = self.looks.iter().zip(self.looks.iter().skip(1));
+        let (oldest, newest) = (self.looks.oldest()?, self.looks.newest()?);
+        let full = self.looks.span() >= FULL.0 && self.looks.len() >= FULL.1;
+        let mut pairs = self.looks.pairs();
         (full && newest.lag() > oldest.lag() && pairs.all(|(before, after)| after.lag() >= before.lag()))
             .then_some(oldest.at)
+    }
+}
+
+impl FromIterator<Look> for Window {
+    fn from_iter<I: IntoIterator<Item = Look>>(looks: I) -> Self {
+        let mut window = Self::default();
+        for look in looks {
+            window.add(look);
+        }
+        window
     }
 }
 

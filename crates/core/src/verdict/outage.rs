@@ -22,8 +22,18 @@ const ENTER: usize = 60;
 const EXIT: usize = 30;
 
 /// Reasons of a refusal that are no source's own.
-const COMMON: [&str; 9] =
-    ["timeout", "connect", "dns", "tls", "body", "server_error", "malformed", "bus_unavailable", "stream_full"];
+const COMMON: [&str; 10] = [
+    "timeout",
+    "connect",
+    "dns",
+    "tls",
+    "body",
+    "server_error",
+    "malformed",
+    "bus_unavailable",
+    "stream_full",
+    "no_room",
+];
 
 /// How far a common cause has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,6 +81,12 @@ struct Failing {
 #[must_use]
 pub fn is_common(reason: &str) -> bool {
     COMMON.contains(&reason)
+}
+
+/// Whether so many chains of all that there are may be one cause, or what is left of one.
+#[must_use]
+pub const fn is_shared(failing: usize, of: usize) -> bool {
+    failing > 0 && failing * 100 >= of * EXIT
 }
 
 impl Tally {

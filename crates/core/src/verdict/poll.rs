@@ -77,8 +77,8 @@ pub struct Refusal {
 }
 
 /// Reasons that often pass by themselves.
-const PASSING: [&str; 8] =
-    ["timeout", "connect", "dns", "body", "rate_limited", "server_error", "malformed", "bus_unavailable"];
+const PASSING: [&str; 9] =
+    ["timeout", "connect", "dns", "body", "rate_limited", "server_error", "malformed", "bus_unavailable", "no_room"];
 
 impl Poll {
     /// The verdict's stable word.

@@ -7,7 +7,8 @@
 use jiff::{SignedDuration, Timestamp};
 use latchkey_contracts::alert::alert::Severity;
 
-use super::ChainWindow;
+use super::{ChainWindow, Policy};
+use crate::polling::TokenFault;
 
 /// How long 1Password keeps events.
 pub const RETENTION: SignedDuration = SignedDuration::from_hours(120 * 24);
@@ -70,11 +71,39 @@ impl Clock {
 /// The clock that matters most, and of two that matter alike the one that runs out first; `None` if nothing is known of either.
 #[must_use]
 pub fn risk(window: &ChainWindow, now: Timestamp) -> Option<Risk> {
-    let token = window.token_expires_at.map(|at| Clock::Token.risk(at, now));
-    let retention =
-        window.position_at.map(|at| Clock::Retention.risk(at.saturating_add(RETENTION).unwrap_or(Timestamp::MAX), now));
-    token.into_iter().chain(retention).max_by_key(|risk| (risk.severity, std::cmp::Reverse(risk.at)))
+    ends(window).map(|(clock, at)| clock.risk(at, now)).max_by_key(|risk| (risk.severity, std::cmp::Reverse(risk.at)))
 }
+
+/// When the first clock runs out, whether or not that is soon; `None` if nothing is known of either.
+#[must_use]
+pub fn ends_at(window: &ChainWindow) -> Option<Timestamp> {
+    ends(window).map(|(_, at)| at).min()
+}
+
+fn ends(window: &ChainWindow) -> impl Iterator<Item = (Clock, Timestamp)> {
+    let retention = window.position_at.map(|at| at.saturating_add(RETENTION).unwrap_or(Timestamp::MAX));
+    let token = window.token_expires_at.map(|at| (Clock::Token, at));
+    token.into_iter().chain(retention.map(|at| (Clock::Retention, at)))
+}
+
+/// A newer token that cannot be used, while an older one is in use: what somebody has meant to replace ends some day, and events with it.
+/// Whether it is more than the moment between two files.
+#[must_use]
+pub fn unusable_token(window: &ChainWindow, now: Timestamp) -> Option<(&TokenFault, bool)> {
+    let fault = window.token_fault.as_ref()?;
+    Some((fault, now.duration_since(fault.since) >= Policy::PATIENT_TIME))
+}
+
+/// Whether a newer token that could not be used at that moment may still be unusable for some: of several fetchers one may read it and another
+/// not, and they take turns. A few polls without fault show that none is left.
+#[must_use]
+pub fn is_fault_recent(window: &ChainWindow, seen_at: Timestamp, now: Timestamp) -> bool {
+    let interval = window.next_poll_at.duration_since(window.polled_at);
+    now.duration_since(seen_at) < Policy::PATIENT_TIME.max(interval.saturating_mul(TURNS))
+}
+
+/// Turns without fault after which a newer token is taken to be usable for every fetcher.
+const TURNS: i32 = 3;
 
 #[cfg(test)]
 mod tests {
@@ -93,6 +122,9 @@ mod tests {
         let found = risk(&window, at(0)).map(|risk| (risk.clock, risk.at, risk.severity));
         let expect = expect.map(|(clock, days, severity)| (clock, at(days * DAY), severity));
         assert_eq!(found, expect, "token {token:?}, retention {retention:?}");
+        // What matters most need not be what comes first.
+        let least = token.into_iter().chain(retention).min();
+        assert_eq!(ends_at(&window), least.map(|days| at(days * DAY)), "token {token:?}, retention {retention:?}");
     }
 
     #[test]

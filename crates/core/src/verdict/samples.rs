@@ -1,9 +1,12 @@
 //! Windows for table tests, in seconds on one time line.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use latchkey_contracts::{Chain, Feed};
 
-use super::{ChainWindow, Outcome};
+use super::{
+    ChainWindow, Outcome,
+    lag::{Given, Look},
+};
 
 /// The moment `seconds` into the time line.
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -27,6 +30,7 @@ pub(crate) fn window() -> ChainWindow {
         clock_skew: None,
         position_at: None,
         host: String::new(),
+        token_fault: None,
     }
 }
 
@@ -37,5 +41,27 @@ pub(crate) fn refused(reason: &str, failures: u32) -> ChainWindow {
         consecutive_failures: failures,
         outcome: Outcome::Refused { reason: reason.into(), http_status: None, detail: "why".into() },
         ..window()
+    }
+}
+
+/// A consumer at work: 100 messages stored, up to 90 done, five open, five never given, somebody pulls.
+pub(crate) fn look(second: i64) -> Look {
+    Look {
+        at: at(second),
+        first: 1,
+        last: 100,
+        floor: 90,
+        delivered: 95,
+        pending: 5,
+        ack_pending: 5,
+        redelivered: 0,
+        asleep: 0,
+        waiting: Some(1),
+        max_ack_pending: Some(256),
+        max_deliver: None,
+        given: Some(Given { deliveries: 95, since: at(-9_000) }),
+        oldest_at: Some(at(second - 10)),
+        moved_at: Some(at(second - 1)),
+        max_age: Some(SignedDuration::from_hours(7 * 24)),
     }
 }

@@ -9,7 +9,10 @@ use latchkey_contracts::{
     checkpoint::{self, Checkpoint, outcome::Kind},
 };
 
-use crate::{instant, polling::REMOVED};
+use crate::{
+    instant,
+    polling::{REMOVED, TokenFault},
+};
 
 /// The longest texts that are taken over from a checkpoint, in characters: they end in alerts.
 const MAX_TEXT: usize = 500;
@@ -45,6 +48,8 @@ pub struct ChainWindow {
     pub position_at: Option<Timestamp>,
     /// The host that it is polled from; empty if it is not known.
     pub host: String,
+    /// Why the newest token is not in use, while an older one is.
+    pub token_fault: Option<TokenFault>,
 }
 
 /// How a turn ended.
@@ -96,6 +101,10 @@ impl ChainWindow {
             position_at: instant::optional_from_unix_nano(checkpoint.cursor_time_unix_nano)
                 .max(instant::optional_from_unix_nano(checkpoint.caught_up_at_unix_nano)),
             host: text(&checkpoint.host),
+            token_fault: (!checkpoint.token_fault.is_empty()).then(|| TokenFault {
+                reason: text(&checkpoint.token_fault),
+                since: instant::optional_from_unix_nano(checkpoint.token_fault_since_unix_nano).unwrap_or(polled_at),
+            }),
         })
     }
 

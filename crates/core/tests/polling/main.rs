@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod soak;
+mod tokens;
 mod world;
 
 use std::{collections::BTreeSet, time::Duration};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use latchkey_contracts::Feed;
 use latchkey_core::page;
 use latchkey_events_api::{Error, PageRequest};
@@ -45,7 +46,7 @@ async fn a_request_is_what_the_api_expects() {
         let response = client(&server.uri(), options()).page(feed, &request).await.unwrap();
         assert_eq!(response.body, PAGE);
         assert_eq!(response.date, Some("2026-01-02T12:00:00Z".parse().unwrap()));
-        assert_eq!(response.page().unwrap().cursor.as_str(), "c2");
+        assert_eq!(response.page(Timestamp::UNIX_EPOCH).unwrap().cursor.as_str(), "c2");
     }
 }
 
@@ -152,7 +153,7 @@ async fn a_gateways_page_is_an_answer_but_not_a_page() {
     let server = serve(ResponseTemplate::new(200).set_body_raw("<html>signed out</html>", "text/html")).await;
     let response = page(&server.uri(), options()).await.unwrap();
     assert_eq!(response.body, "<html>signed out</html>");
-    let error = response.page().unwrap_err();
+    let error = response.page(Timestamp::UNIX_EPOCH).unwrap_err();
     assert!(matches!(error, Error::NotAPage(page::Error::NotAnObject)));
     assert_eq!(error.reason(), "malformed");
 }

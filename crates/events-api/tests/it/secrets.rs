@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use jiff::Timestamp;
 use latchkey_events_api::{Client, ClientOptions, Endpoint, Error};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers::any};
 
@@ -30,7 +31,7 @@ async fn no_output_shows_the_token_or_an_answer() {
         match page(&server.uri(), options()).await {
             Ok(response) => {
                 write!(shown, "{response:?} {response:#?} ").unwrap();
-                show(&mut shown, &response.page().unwrap_err());
+                show(&mut shown, &response.page(Timestamp::UNIX_EPOCH).unwrap_err());
             }
             Err(error) => show(&mut shown, &error),
         }

@@ -15,6 +15,9 @@ use std::path::PathBuf;
 /// The longest [`ShutdownConfig::grace`]: orchestrators lose patience long before.
 pub const MAX_GRACE: SignedDuration = SignedDuration::from_mins(10);
 
+/// The longest [`NatsConfig::patience`]: whoever wants more has a supervisor that starts again.
+const MAX_PATIENCE: SignedDuration = SignedDuration::from_hours(24);
+
 /// The least for [`NatsConfig::max_bytes`]: below it, a stream would not hold a few full pages.
 pub(crate) const MIN_MAX_BYTES: i64 = 64 << 20;
 
@@ -44,7 +47,7 @@ pub struct NatsConfig {
     pub credentials_file: Option<PathBuf>,
     /// A file that holds nothing but the connection's token.
     pub token_file: Option<PathBuf>,
-    /// PEM certificates of authorities to trust for TLS, beside the system's.
+    /// PEM certificates of authorities to trust for TLS, in place of the system's.
     pub ca_file: Option<PathBuf>,
     /// What all streams together may store, in bytes. The same for every service: another value than the streams were made with is refused.
     #[serde(deserialize_with = "max_bytes")]
@@ -52,6 +55,9 @@ pub struct NatsConfig {
     /// Copies of each stream: 1, or 3 or 5 on a cluster.
     #[serde(deserialize_with = "replicas")]
     pub replicas: usize,
+    /// How long a start waits for NATS, alive and not ready, before it gives up with exit code 69: 0 s to 24 h.
+    #[serde(deserialize_with = "patience", serialize_with = "value::show_duration")]
+    pub patience: SignedDuration,
 }
 
 /// Logs and traces.
@@ -140,6 +146,8 @@ impl Default for NatsConfig {
             ca_file: None,
             max_bytes,
             replicas,
+            // A cluster that is started anew node by node takes minutes.
+            patience: SignedDuration::from_mins(5),
         }
     }
 }
@@ -153,6 +161,7 @@ impl fmt::Debug for NatsConfig {
             .field("ca_file", &self.ca_file)
             .field("max_bytes", &self.max_bytes)
             .field("replicas", &self.replicas)
+            .field("patience", &self.patience)
             .finish()
     }
 }
@@ -189,6 +198,15 @@ fn max_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error
 fn replicas<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     let replicas = usize::deserialize(deserializer)?;
     if [1, 3, 5].contains(&replicas) { Ok(replicas) } else { Err(de::Error::custom("must be 1, 3 or 5")) }
+}
+
+fn patience<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SignedDuration, D::Error> {
+    let patience = SignedDuration::deserialize(deserializer)?;
+    if (SignedDuration::ZERO..=MAX_PATIENCE).contains(&patience) {
+        Ok(patience)
+    } else {
+        Err(de::Error::custom("must be between 0s and 24h"))
+    }
 }
 
 fn shown_servers<S: Serializer>(servers: &[String], serializer: S) -> Result<S::Ok, S::Error> {

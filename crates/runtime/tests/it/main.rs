@@ -5,5 +5,6 @@
 mod configuration;
 mod http;
 mod lifecycle;
+mod nats;
 mod process;
 mod traces;

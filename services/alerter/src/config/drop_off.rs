@@ -324,6 +324,7 @@ mod tests {
             clock_skew: None,
             position_at: None,
             host: String::new(),
+            token_fault: None,
         };
         let found = matches!(drop_off(&window, None, &Poll::Quiet, at(now), policy), DropOff::Alarm { .. });
         assert_eq!(found, expect, "{source} {feed} from {since} to {now}");

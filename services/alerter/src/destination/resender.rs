@@ -29,14 +29,9 @@ pub(crate) struct Resender {
 }
 
 impl Resender {
-    pub(crate) async fn open(
-        bus: &Bus,
-        destination: Arc<Destination>,
-        routes: Arc<Routes>,
-        metrics: Metrics,
-    ) -> Result<Self, Error> {
-        let transitions = bus.watch_alerts().await?;
-        Ok(Self { destination, routes, transitions, mirror: Mirror::default(), metrics })
+    pub(crate) fn new(bus: &Bus, destination: Arc<Destination>, routes: Arc<Routes>, metrics: Metrics) -> Self {
+        let transitions = bus.watch_alerts();
+        Self { destination, routes, transitions, mirror: Mirror::default(), metrics }
     }
 
     /// Repeats until the soft shutdown. Does nothing for a destination that remembers by itself.

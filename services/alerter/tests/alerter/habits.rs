@@ -76,3 +76,14 @@ async fn nothing_is_kept_of_feeds_with_a_fixed_threshold() {
     alerter.stop().await;
     assert!(line.bus.habits().await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn nothing_is_kept_of_feeds_that_were_removed() {
+    let line = Line::start().await;
+    let alerter = line.alerter(adaptive(&line)).await;
+    line.report(quiet()).await;
+    eventually("it is kept", async || !line.bus.habits().await.unwrap().is_empty()).await;
+    line.report(Outcome { kind: Kind::Off.into(), reason: "removed".into(), ..Outcome::default() }).await;
+    eventually("it is kept no longer", async || line.bus.habits().await.unwrap().is_empty()).await;
+    alerter.stop().await;
+}

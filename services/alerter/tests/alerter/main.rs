@@ -6,6 +6,7 @@ mod api;
 mod destinations;
 mod habits;
 mod parts;
+mod windows;
 
 use std::{
     path::Path,
@@ -23,7 +24,7 @@ use latchkey_contracts::{
     Chain, Feed,
     alert::{Alert, alert::State},
     checkpoint::{Checkpoint, Outcome, outcome::Kind},
-    topology::{ALERTS, Limits, NOTIFIER},
+    topology::{ALERTS, Limits, NOTIFIER, consumer_of},
 };
 use latchkey_core::instant;
 use latchkey_runtime::{Shutdown, clock, shutdown::Reason};
@@ -129,7 +130,7 @@ impl Line {
     async fn drained(&self) {
         eventually("all transitions are answered for", async || {
             let state = self.bus.consumer_state(&NOTIFIER).await.unwrap();
-            let waiting = self.bus.destination_state("webhook").await.unwrap().waiting;
+            let waiting = self.bus.state_of(ALERTS.name, &consumer_of("webhook")).await.unwrap().unread();
             state.pending == 0 && state.ack_pending == 0 && waiting == 0
         })
         .await;

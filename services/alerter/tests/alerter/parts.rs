@@ -11,12 +11,12 @@ use latchkey_core::alert::silence::{self, Silence};
 use super::*;
 
 /// An alerter that looks often and is not patient.
-fn quick(line: &Line) -> Config {
+pub(super) fn quick(line: &Line) -> Config {
     let reader = ReaderConfig { stands_still: SignedDuration::from_secs(1), ..ReaderConfig::default() };
     Config { look_every: SignedDuration::from_millis(100), reader, ..line.config() }
 }
 
-fn object(name: &str) -> About {
+pub(super) fn object(name: &str) -> About {
     About::Object(Object::named(name))
 }
 
@@ -26,13 +26,13 @@ impl Line {
     }
 
     /// Waits until the alert is raised or resolved.
-    async fn becomes(&self, kind: &str, about: &About, state: State) -> Alert {
+    pub(super) async fn becomes(&self, kind: &str, about: &About, state: State) -> Alert {
         let is = async || self.alert(kind, about).await.is_some_and(|alert| alert.state() == state);
         eventually(&format!("{kind} of {about} becomes {state:?}"), is).await;
         self.alert(kind, about).await.unwrap()
     }
 
-    async fn store_page(&self, size: usize) {
+    pub(super) async fn store_page(&self, size: usize) {
         let page = RawPage { page_id: "0".repeat(32), body: vec![0; size].into(), ..RawPage::default() };
         self.bus.publish_page(&chain(), &page, 0).await.unwrap();
     }
@@ -48,7 +48,7 @@ async fn a_normalizer_that_is_gone_is_raised_and_resolved() {
     assert!(raised.summary.ends_with("and 1 messages of PAGES wait."), "{}", raised.summary);
     alerter.shows(r#"latchkey_alerter_reader_lag_messages{reader="normalizer",stream="PAGES"} 1"#).await;
 
-    let mut pages = line.bus.pages().await.unwrap();
+    let mut pages = line.bus.pages();
     pages.next().await.unwrap().ack().await.unwrap();
     line.becomes("reader_stopped", &object("normalizer"), State::Resolved).await;
     alerter.shows(r#"latchkey_alerter_reader_lag_messages{reader="normalizer",stream="PAGES"} 0"#).await;
@@ -150,5 +150,29 @@ async fn a_page_that_is_no_page_is_raised() {
     let raised = line.becomes("rejections", &About::Chain(chain()), State::Raised).await;
     assert_eq!(raised.reason, "page");
     assert!(raised.summary.ends_with("in the last hour, the newest for json at $."), "{}", raised.summary);
+    alerter.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_that_cannot_be_used_is_raised_while_the_one_before_works() {
+    let line = Line::start().await;
+    let alerter = line.alerter(line.config()).await;
+    let about = About::Chain(chain());
+    line.report(quiet()).await;
+    let mut checkpoint = line.bus.last_checkpoint(&chain()).await.unwrap().unwrap().message;
+    checkpoint.caught_up_at_unix_nano = checkpoint.polled_at_unix_nano;
+    let polled_at = checkpoint.polled_at_unix_nano;
+    // Long enough ago for a poll without it to be the end.
+    checkpoint.polled_at_unix_nano -= 400_000_000_000;
+    checkpoint.token_fault = "token_sealed: the value does not open with our key".into();
+    checkpoint.token_fault_since_unix_nano = checkpoint.polled_at_unix_nano - 600_000_000_000;
+    line.bus.publish_checkpoint(&chain(), &checkpoint).await.unwrap();
+    let raised = line.becomes("data_at_risk", &about, State::Raised).await;
+    assert_eq!((raised.code.as_str(), raised.reason.as_str()), ("LK105", "token_unusable"));
+    assert_eq!(raised.since_unix_nano, checkpoint.token_fault_since_unix_nano);
+    (checkpoint.token_fault, checkpoint.token_fault_since_unix_nano) = (String::new(), 0);
+    checkpoint.polled_at_unix_nano = polled_at;
+    line.bus.publish_checkpoint(&chain(), &checkpoint).await.unwrap();
+    line.becomes("data_at_risk", &about, State::Resolved).await;
     alerter.stop().await;
 }

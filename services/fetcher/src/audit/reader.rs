@@ -13,14 +13,15 @@ use latchkey_core::{
 };
 use latchkey_events_api::{self as events_api, PageRequest};
 use latchkey_runtime::clock;
+use tokio::sync::SemaphorePermit;
 
 use super::{
-    After, Audits, Order,
+    After, Audits, LIGHT, Order,
     repair::{Repair, Repaired},
     state::State,
     stored::Stored,
 };
-use crate::{access::Pass, budget::Budgets, metrics::Metrics, performer, source::Source, stop::Stop};
+use crate::{access::Pass, budget::Budgets, lanes::Lanes, metrics::Metrics, performer, source::Source, stop::Stop};
 
 /// Pages after which a turn hands its task back, so that a long reading shares its place with others.
 const MAX_PAGES: u32 = 64;
@@ -34,12 +35,19 @@ const FAILURE_PAUSE: Duration = Duration::from_secs(30);
 /// Pause until a chain is looked at again that has never been at its feed's end.
 const BEHIND_PAUSE: Duration = Duration::from_secs(10);
 
+/// Why a page with missing events does not get into stream PAGES.
+const STREAM_FULL: &str = "stream_full";
+const PAGE_TOO_LARGE: &str = "page_too_large";
+const CONTENDED: &str = "contended";
+const UNPUBLISHED: [&str; 3] = [STREAM_FULL, PAGE_TOO_LARGE, CONTENDED];
+
 /// Everything one turn needs.
 pub(crate) struct Reader<'a> {
     pub(crate) chain: &'a Chain,
     pub(crate) source: &'a Source,
     pub(crate) bus: &'a Bus,
     pub(crate) budgets: &'a Budgets,
+    pub(crate) lanes: &'a Lanes,
     pub(crate) metrics: &'a Metrics,
     pub(crate) audits: &'a Audits,
     pub(crate) order: &'a Order,
@@ -99,18 +107,31 @@ impl Reader<'_> {
             began: Instant::now(),
         };
         loop {
-            let span = state.span(self.source.start);
+            let span = state.span(self.start(&tip));
             if span.is_empty() {
                 return self.finish(state).await;
             }
             match self.span(&mut state, &mut tip, span, &mut turn).await? {
                 Flow::SpanDone => {}
                 Flow::Pause(pause, trouble) => {
-                    state.message.trouble = trouble.into();
+                    self.note(&mut state, trouble);
                     self.save(&mut state).await?;
                     return Ok(After::Again(pause));
                 }
             }
+        }
+    }
+
+    /// What stays undelivered is told of, once: no alert follows from a window before its end.
+    fn note(&self, state: &mut State, trouble: &'static str) {
+        let is_news = state.interrupted(trouble);
+        if trouble.is_empty() {
+            return;
+        }
+        let (source, feed, kind) = (&self.chain.source, self.chain.feed, self.order.kind());
+        self.metrics.reread_held_up(kind, trouble);
+        if is_news && UNPUBLISHED.contains(&trouble) {
+            tracing::warn!(%source, %feed, kind, trouble, "the past holds events that cannot be published; trying again until they can");
         }
     }
 
@@ -134,7 +155,7 @@ impl Reader<'_> {
                     }
                     return Ok(Some(After::Again(schedule.wait(&due, now))));
                 };
-                window.from = window.from.max(self.source.start);
+                window.from = window.from.max(self.start(tip));
                 ("", window)
             }
         };
@@ -153,9 +174,46 @@ impl Reader<'_> {
         Ok(None)
     }
 
-    async fn span(&self, state: &mut State, tip: &mut Tip, mut span: Span, turn: &mut Turn) -> Result<Flow, Error> {
+    /// Before this polling never asked for anything.
+    pub(super) fn start(&self, tip: &Tip) -> Timestamp {
+        tip.history.start(self.source.start)
+    }
+
+    /// Reads a span on, and keeps what is stored of it if it is not read to its end.
+    async fn span(&self, state: &mut State, tip: &mut Tip, span: Span, turn: &mut Turn) -> Result<Flow, Error> {
+        let is_begun = !state.message.cursor.is_empty();
+        let mut stored = self.stored(tip, span, is_begun).await?;
+        let flow = self.read_on(state, tip, span, &mut stored, turn).await?;
+        if let Flow::Pause(..) = flow
+            && tip.history.events_total > LIGHT
+        {
+            self.audits.kept.keep(self.chain.clone(), self.order.kind(), stored);
+        }
+        Ok(flow)
+    }
+
+    /// What the chain has stored of a span. What was kept of it knows what the API has shown, so it is of no use where that begins again.
+    async fn stored(&self, tip: &Tip, span: Span, is_begun: bool) -> Result<Stored, Error> {
+        if let Some(mut kept) = self.audits.kept.take(self.chain, self.order.kind(), span)
+            && is_begun
+            && kept.start == self.start(tip)
+            && kept.catch_up(self.bus, tip.position.sequence).await?
+            && kept.known.span() == span
+        {
+            return Ok(kept);
+        }
         let ever_stored = tip.history.events_total > 0;
-        let mut stored = Stored::gather(self.bus, tip.position.sequence, ever_stored, span, self.source.start).await?;
+        Stored::gather(self.bus, tip.position.sequence, ever_stored, span, self.start(tip)).await
+    }
+
+    async fn read_on(
+        &self,
+        state: &mut State,
+        tip: &mut Tip,
+        mut span: Span,
+        stored: &mut Stored,
+        turn: &mut Turn,
+    ) -> Result<Flow, Error> {
         if stored.known.span() != span {
             state.message.cursor.clear();
             span = stored.known.span();
@@ -176,17 +234,17 @@ impl Reader<'_> {
             let answer = tokio::select! {
                 biased;
                 () = self.stop.asked() => return Ok(Flow::Pause(Duration::ZERO, "")),
-                answer = turn.pass.client.page(self.chain.feed, &request) => answer,
+                answer = self.ask(&turn.pass, &request) => answer,
             };
-            let response = match answer {
-                Ok(response) => response,
+            let (response, _room) = match answer {
+                Ok(answer) => answer,
                 Err(events_api::Error::BadRequest) if cursor.is_some() => {
                     state.message.cursor.clear();
                     return Ok(Flow::Pause(FAILURE_PAUSE, "cursor_refused"));
                 }
                 Err(error) => return Ok(self.failed(&error, turn).await),
             };
-            let view = match response.page() {
+            let view = match response.page(clock::now()) {
                 Ok(view) => view,
                 Err(error) => return Ok(self.failed(&error, turn).await),
             };
@@ -200,18 +258,19 @@ impl Reader<'_> {
                 body: &response.body,
                 view: &view,
             };
-            let judged = match repair.publish(judged, &mut stored, tip).await? {
+            let judged = match repair.publish(judged, stored, tip).await? {
                 Repaired::Stored(judged) => judged,
-                Repaired::Full => return Ok(Flow::Pause(FAILURE_PAUSE, "stream_full")),
+                Repaired::Full => return Ok(Flow::Pause(FAILURE_PAUSE, STREAM_FULL)),
                 // Smaller pages need another beginning.
                 Repaired::TooLarge if turn.limit > 1 => {
                     turn.limit /= 2;
                     state.message.cursor.clear();
                     continue;
                 }
-                Repaired::TooLarge => return Ok(Flow::Pause(FAILURE_PAUSE, "page_too_large")),
-                Repaired::Contended => return Ok(Flow::Pause(FAILURE_PAUSE, "contended")),
+                Repaired::TooLarge => return Ok(Flow::Pause(FAILURE_PAUSE, PAGE_TOO_LARGE)),
+                Repaired::Contended => return Ok(Flow::Pause(FAILURE_PAUSE, CONTENDED)),
             };
+            stored.known.show(&view.items);
             let missing = judged.missing.len() as u64;
             let found = state.found();
             found.requests += 1;
@@ -223,8 +282,11 @@ impl Reader<'_> {
             if view.has_more && cursor.as_ref() == Some(&view.cursor) {
                 return Ok(Flow::Pause(FAILURE_PAUSE, "no_progress"));
             }
-            state.message.trouble.clear();
             if view.has_more {
+                // Smaller pages begin the span again, so those that fit say nothing about the one that does not.
+                if state.message.trouble != PAGE_TOO_LARGE {
+                    state.message.trouble.clear();
+                }
                 state.message.cursor = view.cursor.as_str().into();
             } else {
                 state.arrived_at(span.to);
@@ -234,6 +296,17 @@ impl Reader<'_> {
                 return Ok(Flow::SpanDone);
             }
         }
+    }
+
+    /// The answer, and the room that it takes up.
+    async fn ask(
+        &self,
+        pass: &Pass,
+        request: &PageRequest,
+    ) -> Result<(events_api::Response, [SemaphorePermit<'_>; 2]), events_api::Error> {
+        let answer = pass.client.ask(self.chain.feed, request).await?;
+        let room = self.lanes.past_page().await;
+        Ok((answer.read().await?, room))
     }
 
     async fn failed(&self, error: &events_api::Error, turn: &Turn) -> Flow {

@@ -87,8 +87,7 @@ impl Repair<'_> {
                     if !complete || stored.known.span() != self.span {
                         return Ok(Repaired::Contended);
                     }
-                    let again = stored.known.judge(&self.view.items);
-                    judged = Judged { present: judged.present + again.present, ..again };
+                    judged = stored.known.judge(&self.view.items);
                 }
             }
         }
@@ -103,7 +102,7 @@ impl Repair<'_> {
 
     async fn page(&self, judged: &Judged, tip: &Tip) -> Result<RawPage, Error> {
         let (chain, position, history) = (self.reader.chain, &tip.position, &tip.history);
-        let before_start = self.span.to <= self.reader.source.start;
+        let before_start = self.span.to <= self.reader.start(tip);
         let chain_sequence = history::without_backfill(self.reader.bus, position.sequence).await?;
         let request = raw_page::Request::Repair(Request {
             start_unix_nano: instant::to_unix_nano(self.span.from),

@@ -51,6 +51,16 @@ impl State {
         }
     }
 
+    /// It does not go on for this reason, a stable word; empty if the turn only ends. Returns whether that is news since the reading last
+    /// got on.
+    pub(super) fn interrupted(&mut self, trouble: &str) -> bool {
+        let is_news = !trouble.is_empty() && self.message.trouble != trouble;
+        if is_news {
+            self.message.trouble = trouble.into();
+        }
+        is_news
+    }
+
     /// Whether a window is begun and not finished.
     pub(super) fn is_open(&self) -> bool {
         self.message.started_at_unix_nano != 0 && self.message.finished_at_unix_nano == 0
@@ -79,6 +89,7 @@ impl State {
     pub(super) fn arrived_at(&mut self, at: Timestamp) {
         self.message.at_unix_nano = instant::to_unix_nano(at);
         self.message.cursor.clear();
+        self.message.trouble.clear();
     }
 
     pub(super) fn found(&mut self) -> &mut Found {
@@ -87,5 +98,27 @@ impl State {
 
     pub(super) fn due(&self) -> Due {
         Due::read(&self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trouble_is_news_once_until_there_is_other_trouble_or_the_reading_gets_on() {
+        let mut state = State { message: Reread::default(), sequence: 0 };
+        let mut check = |trouble: &str, expect: bool, stays: &str| {
+            assert_eq!(state.interrupted(trouble), expect, "{trouble}");
+            assert_eq!(state.message.trouble, stays);
+        };
+        check("", false, "");
+        check("stream_full", true, "stream_full");
+        check("stream_full", false, "stream_full");
+        check("", false, "stream_full");
+        check("stream_full", false, "stream_full");
+        check("page_too_large", true, "page_too_large");
+        state.arrived_at(Timestamp::UNIX_EPOCH);
+        assert!(state.interrupted("page_too_large"));
     }
 }

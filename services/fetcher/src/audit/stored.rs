@@ -5,16 +5,18 @@ use latchkey_bus::{Bus, Error};
 use latchkey_contracts::page::{RawPage, raw_page::Request};
 use latchkey_core::{
     audit::{Known, MAX_KNOWN, SKEW, Span},
-    body, instant, page,
+    body, instant,
+    look_back::is_first,
+    page,
 };
-
-use crate::history;
 
 /// The stored events of a span, up to a page of the chain.
 pub(super) struct Stored {
     pub(super) known: Known,
     /// The newest page that was looked through.
     pub(super) newest: u64,
+    /// The chain's start, as it was set.
+    pub(super) start: Timestamp,
     before_start: bool,
 }
 
@@ -30,7 +32,7 @@ impl Stored {
         start: Timestamp,
     ) -> Result<Self, Error> {
         let before_start = span.to <= start;
-        let mut stored = Self { known: Known::new(span, MAX_KNOWN), newest, before_start };
+        let mut stored = Self { known: Known::new(span, MAX_KNOWN), newest, start, before_start };
         let mut sequence = newest;
         // Events on pages that are gone happened before the oldest page that is left.
         let mut gone_before = (newest == 0).then_some(if ever_stored { Timestamp::MAX } else { Timestamp::MIN });
@@ -48,7 +50,7 @@ impl Stored {
             oldest = Some(fetched_at);
             stored.remember(&page)?;
             if page.previous_sequence == 0 {
-                gone_before = Some(if history::is_first(&page) { Timestamp::MIN } else { fetched_at });
+                gone_before = Some(if is_first(&page) { Timestamp::MIN } else { fetched_at });
                 break;
             }
             sequence = page.previous_sequence;
@@ -58,6 +60,12 @@ impl Stored {
             stored.known.leave_unjudged(Span { from: start, to });
         }
         Ok(stored)
+    }
+
+    /// Looked through nothing.
+    #[cfg(test)]
+    pub(super) fn nothing(span: Span) -> Self {
+        Self { known: Known::new(span, MAX_KNOWN), newest: 0, start: span.from, before_start: false }
     }
 
     /// Looks through the pages that came since. `false`: some of them are gone already.

@@ -11,7 +11,7 @@ impl Roster {
         if !self.tokens.has_keys() {
             return Ok(None);
         }
-        let mut tokens = self.bus.watch_tokens().await?;
+        let mut tokens = self.bus.watch_tokens();
         self.read(&mut tokens, &TOKENS, |item| _ = self.take_in(item)).await?;
         Ok(Some(tokens))
     }

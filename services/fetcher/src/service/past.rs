@@ -37,6 +37,7 @@ impl Inner {
             source,
             bus: &self.bus,
             budgets: &self.budgets,
+            lanes: &self.lanes,
             metrics: &self.metrics,
             audits: &self.audits,
             order: &order,

@@ -11,7 +11,7 @@ use super::{Inner, UNKNOWN_PAUSE, chain, renew};
 use crate::{
     lanes::SLOW,
     memory::{Handout, Place},
-    performer::{self, Performer},
+    performer::{self, Ended, Performer},
     roster::{Duty, Member},
     source::Source,
     stop::Stop,
@@ -43,7 +43,6 @@ impl Inner {
             // Another fetcher's file may list it.
             return Answer::Later(UNKNOWN_PAUSE);
         }
-        drop(self.memories.take(&chain));
         self.roster.retire(&chain, &member).await;
         Answer::Never
     }
@@ -72,7 +71,7 @@ impl Inner {
 
     async fn poll(&self, chain: &Chain, source: &Source, handout: Handout, stop: Stop<'_>) -> Duration {
         let now = Instant::now();
-        let known = self.memories.recall(chain);
+        let known = self.roster.memories().recall(chain);
         let placed = is_in_place(chain, source.poll_interval, clock::now());
         if known.is_none() && !placed && !self.lanes.start(now) {
             return until_next(chain, source.poll_interval, clock::now());
@@ -87,22 +86,26 @@ impl Inner {
         if let Some(due) = known.and_then(|known| known.due) {
             self.metrics.taken_up(now.saturating_duration_since(due).as_secs_f64());
         }
-        let mut memory = self.memories.take(chain);
+        let mut memory = self.roster.memories().take(chain);
         let serves = memory.place.as_ref().and_then(|place| place.serves(handout, now));
         memory.place = memory.place.filter(|_| serves.is_some());
         let performer = Performer::new(chain, source, &self.bus, &self.budgets, &self.lanes, &self.metrics, memory);
-        let (mut report, mut memory) = performer.run(rand::random(), stop).await;
+        let Ended { mut report, mut memory, waited } = performer.run(rand::random(), stop).await;
         drop(crowded);
         if matches!(report.outcome, Some(Outcome::Quiet | Outcome::Active)) {
             report.delay = until_next(chain, source.poll_interval, clock::now());
         }
-        memory.is_slow = now.elapsed() > SLOW;
+        memory.is_slow = now.elapsed().saturating_sub(waited) > SLOW;
         self.record(chain, source, &report).await;
         memory.due = Instant::now().checked_add(report.delay);
         // Without an outcome the position is not certain.
         let last = report.outcome.is_some().then_some((report.position, report.history));
         memory.place = last.map(|last| Place::new(last, handout, serves));
-        self.memories.keep(chain.clone(), memory);
+        self.roster.memories().keep(chain.clone(), memory);
+        // It may have been removed in the meantime, and nobody comes back to it.
+        if !self.roster.lists(chain) {
+            self.roster.memories().forget(chain);
+        }
         report.delay
     }
 

@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use latchkey_contracts::{Feed, checkpoint::Checkpoint, checkpoint::outcome::Kind};
+use latchkey_bus::BucketValue;
+use latchkey_contracts::{Chain, Feed, checkpoint::Checkpoint, checkpoint::outcome::Kind};
 use latchkey_runtime::{Metrics, shutdown::Reason};
-use latchkey_simulator::{AccountConfig, Fault, Plan, Profile, RetryAfter, Rule};
+use latchkey_simulator::{AccountConfig, Fault, Plan, Profile, RetryAfter, Rule, When};
 use serde_json::json;
 
 use crate::support::{PATIENCE, World, company, kind};
@@ -85,6 +86,24 @@ async fn a_new_owner_recognises_what_came_hundreds_of_pages_ago() {
     assert!(marked >= 30, "{marked} came again");
 }
 
+/// Of messages of this size, a page of ten events takes up less than half, and with the uuids of 640 more than all.
+const LARGEST_MESSAGE: usize = 10_000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_fits_is_not_too_large_for_what_it_was_to_carry() {
+    let world = World::of_messages_up_to(LARGEST_MESSAGE, company()).await;
+    let small = json!({"feeds": ["item_usages"], "page_limit": 10});
+    let service = json!({"requests_per_minute": 100_000, "requests_per_hour": 100_000, "audit": {"enabled": false}});
+    let (running, shutdown) = world.run_as(&small, &service, &Metrics::new()).await;
+    let told = world.caught_up(Feed::ItemUsages).await;
+    shutdown.begin(Reason::Finished);
+    running.await.unwrap();
+    world.assert_complete(Feed::ItemUsages).await;
+    let pages = world.pages(Feed::ItemUsages).await;
+    assert!(pages.len() > 70, "{}", pages.len());
+    assert_eq!((told.recoveries, pages.iter().filter(|page| !page.recent.is_empty()).count()), (0, 0));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn idle_polls_store_no_page_and_new_events_arrive() {
     let world = World::new(AccountConfig::new("acme", Profile::Empty)).await;
@@ -145,4 +164,42 @@ async fn passing_faults_delay_a_feed_and_nothing_else() {
     for feed in Feed::USUAL {
         world.assert_complete(feed).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn waiting_for_room_is_no_slowness_of_the_api() {
+    let world = World::new(company()).await;
+    // One page at a time, and the first takes longer to come than the second may take.
+    let drip = Fault::SlowBody { pieces: 4, pause: Duration::from_secs(1) };
+    let rule = Rule { feed: "item_usages".parse().ok(), when: When::first(1), ..Rule::new(drip) };
+    world.simulator.set_plan(Plan::new([rule])).unwrap();
+    let service = json!({
+        "concurrency": 1, "events_api_urls": [world.simulator.http_url()], "audit": {"enabled": false},
+    });
+    let (running, shutdown) = world.run_as(&json!({"feeds": ["item_usages"]}), &service, &Metrics::new()).await;
+    let asked = || world.simulator.requests().iter().any(|record| record.feed.is_some());
+    let begun = async {
+        while !asked() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, begun).await.expect("the slow page is asked for");
+    let quick = json!({
+        "id": "quick", "token_file": world.token_file, "events_api_url": world.simulator.http_url(),
+        "start_time": "2026-01-01T00:00:00Z", "feeds": ["audit_events"], "timeout": "1s",
+    });
+    world.bus.publish_source(&"quick".parse().unwrap(), &BucketValue::new(quick.to_string()), 0).await.unwrap();
+    let chain = Chain { source: "quick".parse().unwrap(), feed: Feed::AuditEvents };
+    let polled = async {
+        loop {
+            match world.bus.last_checkpoint(&chain).await.unwrap() {
+                Some(stored) => break stored.message,
+                None => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    let told = tokio::time::timeout(PATIENCE, polled).await.expect("the quick source is polled");
+    assert_eq!(told.outcome.unwrap().reason, "", "it waited, and was answered");
+    shutdown.begin(Reason::Finished);
+    running.await.unwrap();
 }

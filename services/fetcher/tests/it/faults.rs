@@ -269,7 +269,7 @@ impl Faulty {
             |account: &str| self.simulator.dataset(account, latchkey_simulator::Feed::ItemUsages).unwrap().len() as u64;
         let mut waiting: HashMap<String, u64> =
             (0..cases.len()).map(account).map(|account| (account.clone(), exist(&account))).collect();
-        let mut checkpoints = self.bus.watch_checkpoints().await.unwrap();
+        let mut checkpoints = self.bus.watch_checkpoints();
         while !waiting.is_empty() {
             let next = tokio::time::timeout(PATIENCE, checkpoints.next()).await;
             let checkpoint = next.unwrap_or_else(|_| panic!("still waiting for {waiting:?}")).unwrap().message.unwrap();
@@ -346,7 +346,8 @@ fn an_hour_of_rate_limits() -> String {
 /// Every word that a case shows, and those that need no answer.
 fn words(cases: &[Case]) -> BTreeSet<&'static str> {
     let shown = cases.iter().flat_map(|case| case.expect.refusals.iter().copied().chain([case.expect.recovery]));
-    let others = ["connect", "dns", "tls", "unexpected_status", "out_of_scope", "stream_full", "bus_unavailable"];
+    let others =
+        ["connect", "dns", "tls", "unexpected_status", "out_of_scope", "stream_full", "bus_unavailable", "no_room"];
     shown.chain(others).filter(|word| !word.is_empty()).collect()
 }
 

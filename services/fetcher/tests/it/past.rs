@@ -147,3 +147,26 @@ async fn a_backfill_that_is_killed_loses_and_doubles_nothing() {
     shutdown.begin(Reason::Finished);
     running.await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_is_moved_makes_a_backfill_double_nothing() {
+    let world = World::new(company()).await;
+    let exist = world.simulator.dataset("acme", USAGES).unwrap().len();
+    let from = |start: &str| json!({"feeds": ["item_usages"], "start_time": start});
+    let (running, shutdown) = world.run_with(&from("2026-01-28T00:00:00Z"), &Metrics::new()).await;
+    world.caught_up(Feed::ItemUsages).await;
+    shutdown.begin(Reason::Finished);
+    running.await.unwrap();
+    let polled = world.unmarked(Feed::ItemUsages).await.len();
+    assert!(0 < polled && polled < exist, "{polled} of {exist}");
+
+    // What lies between where it began and the later start has been polled; what lies before it has not.
+    for (id, start) in [("later", "2026-01-30T00:00:00Z"), ("earlier", "2026-01-01T00:00:00Z")] {
+        let (running, shutdown) = world.run_with(&from(start), &Metrics::new()).await;
+        world.order(Kind::Backfill, id).await;
+        world.finished(Kind::Backfill, id).await;
+        shutdown.begin(Reason::Finished);
+        running.await.unwrap();
+        world.assert_complete(Feed::ItemUsages).await;
+    }
+}

@@ -118,6 +118,7 @@ async fn what_does_not_open_replaces_nothing_and_is_told() {
         sealed.put(value).await;
         let told = sealed.fault_where(|fault| fault.contains(expect)).await;
         assert!(told.token_fault.starts_with("token_sealed: "), "{}", told.token_fault);
+        assert!(told.token_fault_since_unix_nano != 0 && told.token_fault_since_unix_nano <= told.polled_at_unix_nano);
         assert!(!told.token_fault.contains("eyJ"), "{}", told.token_fault);
         assert_ne!(kind(&sealed.polled().await), Kind::Refused, "{expect}");
     }

@@ -32,9 +32,17 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new(account: AccountConfig) -> Self {
+        Self::with(account, nats().await).await
+    }
+
+    /// On a server that takes messages of so many bytes at most.
+    pub(crate) async fn of_messages_up_to(bytes: usize, account: AccountConfig) -> Self {
+        Self::with(account, provisioned(server::scratch_with(bytes).await.unwrap()).await).await
+    }
+
+    async fn with(account: AccountConfig, (server, bus): (server::Scratch, Bus)) -> Self {
         latchkey_runtime::install_crypto();
         let simulator = Simulator::builder().seed(7).account(account).start().await.unwrap();
-        let (server, bus) = nats().await;
         let token_file = server.directory().join("token");
         std::fs::write(&token_file, simulator.token("acme").unwrap()).unwrap();
         Self { simulator, bus, token_file, server }
@@ -156,7 +164,10 @@ pub(crate) struct Stored {
 
 /// A server with streams, and a connection to it.
 pub(crate) async fn nats() -> (server::Scratch, Bus) {
-    let server = server::scratch().await.unwrap();
+    provisioned(server::scratch().await.unwrap()).await
+}
+
+async fn provisioned(server: server::Scratch) -> (server::Scratch, Bus) {
     let bus = Bus::connect(server.connect_options("test")).await.unwrap();
     bus.provision(Limits::default()).await.unwrap();
     (server, bus)

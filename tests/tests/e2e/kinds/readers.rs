@@ -25,7 +25,7 @@ impl Watched {
     async fn waits_for_normalizer(&self, condition: impl Fn(u64) -> bool) {
         let look = async || {
             let state = self.line.bus().consumer_state(&NORMALIZER).await.unwrap();
-            condition(state.pending + state.ack_pending).then_some(())
+            condition(state.unread()).then_some(())
         };
         until("the normalizer's lag", LIMIT, look).await;
     }
@@ -107,7 +107,8 @@ async fn lk303_a_normalizer_that_gets_nothing_acknowledged() {
         watched.simulator.append_sample(ACCOUNT, feed, most / 3 + 50).unwrap();
     }
     let raised = watched.raised(Kind::ReaderStuck, &object("normalizer")).await;
-    assert_eq!(raised.reason, "ack_pending");
+    // What is handed back comes again before so many are open that nothing new is handed out.
+    assert!(["ack_pending", "redelivery"].contains(&raised.reason.as_str()), "{}", raised.reason);
     operator::purge(watched.line.bus(), &REJECTIONS).await.unwrap();
     watched.resolved(Kind::ReaderStuck, &object("normalizer")).await;
     watched.stop().await;
@@ -157,10 +158,16 @@ async fn lk308_a_consumer_whose_deliveries_were_limited() {
     let watched = Watched::with_room(simulator(account()).await, &settings, Some(ROOM)).await;
     watched.caught_up().await;
     operator::limit_deliveries(watched.line.bus(), &NORMALIZER, 1).await.unwrap();
+    let raised = watched.raised(Kind::DeliveriesExhausted, &object("normalizer")).await;
+    assert_eq!(raised.reason, "limited");
     watched.fill_rejections().await;
     watched.simulator.set_fault(ACCOUNT, Some(USAGES), Fault::BadItem(BadItem::WrongTypes)).unwrap();
     watched.simulator.append_sample(ACCOUNT, USAGES, 1).unwrap();
-    let raised = watched.raised(Kind::DeliveriesExhausted, &object("normalizer")).await;
+    let given_up = async || {
+        let last = watched.last(Kind::DeliveriesExhausted, &object("normalizer")).await;
+        last.filter(|alert| alert.reason == "given_up")
+    };
+    let raised = until("a message is given up", LIMIT, given_up).await;
     assert!(raised.summary.contains("1 messages of PAGES to normalizer"), "{}", raised.summary);
     operator::limit_deliveries(watched.line.bus(), &NORMALIZER, -1).await.unwrap();
     watched.resolved(Kind::DeliveriesExhausted, &object("normalizer")).await;

@@ -39,7 +39,9 @@ async fn lk107_a_page_that_is_none() {
 
 #[tokio::test]
 async fn lk108_events_with_a_field_that_nobody_has_declared() {
-    let watched = Watched::start(simulator(account()).await, &settings(&NORMALIZED, alerter(&json!({})))).await;
+    // It is told of in the second half of this time: long enough for a busy machine.
+    let settings = settings(&NORMALIZED, alerter(&json!({ "settles_after": "10s" })));
+    let watched = Watched::start(simulator(account()).await, &settings).await;
     watched.caught_up().await;
     let event = json!({
         "uuid": "56YE2TYN2VFYRLNSHKPW5NVT5E",
@@ -71,7 +73,7 @@ async fn lk109_events_that_only_an_audit_finds() {
     watched.simulator.set_plan(Plan::new([skipped])).unwrap();
     watched.simulator.append_sample(ACCOUNT, USAGES, 40).unwrap();
     let raised = watched.raised(Kind::EventsMissed, &usages()).await;
-    assert_eq!(raised.reason, "delivered");
+    assert_eq!(raised.severity(), Severity::Warning);
     watched.simulator.set_plan(Plan::default()).unwrap();
     watched.resolved(Kind::EventsMissed, &usages()).await;
     watched.stop().await;

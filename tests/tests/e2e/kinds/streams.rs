@@ -27,6 +27,21 @@ async fn lk305_pages_that_leave_the_stream_unread() {
 }
 
 #[tokio::test]
+async fn lk305_pages_that_leave_the_stream_unread_while_no_alerter_runs() {
+    let services = [Service::Fetcher, Service::Normalizer, Service::Alerter];
+    let mut watched = Watched::start(simulator(account()).await, &settings(&services, alerter(&json!({})))).await;
+    watched.caught_up().await;
+    watched.line.kill(Service::Normalizer);
+    watched.simulator.append_sample(ACCOUNT, USAGES, 3).unwrap();
+    watched.looked().await;
+    watched.line.kill(Service::Alerter);
+    operator::purge(watched.line.bus(), &PAGES).await.unwrap();
+    watched.begin(Service::Alerter).await;
+    watched.raised(Kind::UnreadEvicted, &object("normalizer")).await;
+    watched.stop().await;
+}
+
+#[tokio::test]
 async fn lk306_a_stream_that_fills_up() {
     let settings = Settings { page_limit: 1, ..settings(&[Service::Fetcher, Service::Alerter], alerter(&json!({}))) };
     // PAGES has 27 MB of it.

@@ -5,26 +5,31 @@
 use std::collections::{BTreeMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
-use latchkey_contracts::{About, Feed, Object};
+use latchkey_contracts::{About, Chain, Feed, Object, topology::NORMALIZER};
 
 use super::{Board, Entry, TOLD};
 use crate::{
     alert::{
         Finding, Kind,
-        chain::{self, Shared},
-        destination, drift, is_raised, line, reader,
+        chain::{self, Shared, TOKEN_UNUSABLE},
+        drift::{self, Moment},
+        is_raised, line,
+        reader::{self, Role},
     },
-    instant,
     verdict::{
-        ChainWindow, DropOff, Judgement, Poll, lag,
+        ChainWindow, DropOff, Judgement, Poll,
         outage::{self, Stage, Tally},
         rejections::{self, Refused},
+        risk::is_fault_recent,
         source_drop_off,
     },
 };
 
 /// How long a new watcher takes at most to read what was told before its time.
 const PAST_ARRIVES_WITHIN: SignedDuration = SignedDuration::from_mins(2);
+
+/// Of as many chains one may be looked up in the time in which all are walked.
+const FEW: usize = 16;
 
 impl Board {
     /// Findings about a source and its feeds: all that are alarms, and others where an alert may have to end.
@@ -52,7 +57,8 @@ impl Board {
         let shared = Shared { refusals, deaths, silence };
         for (entry, judgement) in feeds {
             for kind in chain::KINDS {
-                let finding = chain::find(kind, &entry.window, judgement, shared, now);
+                let finding =
+                    self.unless_faulty(kind, entry, chain::find(kind, &entry.window, judgement, shared, now), now);
                 if entry.has_alerts || matches!(finding, Finding::Alarm(_)) {
                     let (about, label) = (About::Chain(entry.window.chain.clone()), label.clone());
                     found.push(Found { kind, about, label, finding });
@@ -60,6 +66,19 @@ impl Board {
             }
             found.extend(self.find_rejections(entry, now));
         }
+    }
+
+    /// That one poll has met no unusable token does not end the alert that there is one: the next may be another fetcher's. Who has not
+    /// watched long enough to have met it waits as well.
+    fn unless_faulty(&self, kind: Kind, entry: &Entry, finding: Finding, now: Timestamp) -> Finding {
+        if kind != Kind::DataAtRisk || finding != Finding::Clear || !entry.has_alerts {
+            return finding;
+        }
+        let told = self.alerts.get(&(kind, About::Chain(entry.window.chain.clone())));
+        let told = told.and_then(|slot| slot.known.last.as_ref());
+        let is_told = told.is_some_and(|last| is_raised(last) && last.reason == TOKEN_UNUSABLE);
+        let seen_at = entry.faulted_at.unwrap_or(self.watched_since);
+        if is_told && is_fault_recent(&entry.window, seen_at, now) { Finding::Unsure } else { finding }
     }
 
     fn find_rejections(&self, entry: &Entry, now: Timestamp) -> Option<Found> {
@@ -97,43 +116,72 @@ impl Board {
 
     /// Findings about feeds that differ from their schema, or about the schema if many do.
     pub(super) fn find_drift(&self, now: Timestamp, found: &mut Vec<Found>) {
-        let settles_after = self.timing.settles_after;
-        let known = self.drifting.iter().filter_map(|(chain, drifting)| Some((self.chains.get(chain)?, drifting)));
-        let drifting: Vec<_> = known
-            .map(|(entry, drifting)| (entry, drifting, drifting.find(&entry.window, settles_after, now)))
-            .collect();
+        let moment = Moment {
+            now,
+            watched_since: self.watched_since,
+            normalized_until: self.normalized_until(),
+            settles_after: self.timing.settles_after,
+        };
+        let known = self.with_entries(&self.drifting);
+        let drifting: Vec<_> = known.map(|(entry, drifting)| (entry, drifting, drifting.stage(moment))).collect();
         for feed in Feed::ALL {
             let of_feed = || drifting.iter().filter(|(entry, ..)| entry.window.chain.feed == feed);
-            let alarms = of_feed().filter(|(.., finding)| matches!(finding, Finding::Alarm(_)));
-            let alarms: Vec<_> = alarms.map(|(_, drifting, _)| *drifting).collect();
+            let differs = |stage| matches!(stage, drift::Stage::Forming | drift::Stage::Standing);
+            let differ = of_feed().filter(|(.., stage)| differs(*stage)).map(|(_, drifting, _)| *drifting);
+            let differ: Vec<_> = differ.collect();
+            let unknown = |stage| matches!(stage, drift::Stage::Unread | drift::Stage::Unsure);
+            let unknown = of_feed().filter(|(.., stage)| unknown(*stage)).count();
             let log_type = feed.log_type().to_string();
             let about = About::Object(Object::named(&log_type));
             let raised = self.is_raised_about(Kind::SchemaDrift, &about);
-            let common = drift::find_common(&log_type, &alarms, raised);
-            let is_common = matches!(common, Finding::Alarm(_));
-            for (entry, _, finding) in of_feed() {
-                let ChainWindow { chain, source_label, .. } = &entry.window;
-                let finding = match finding {
-                    Finding::Alarm(_) if is_common => Finding::Unsure,
-                    finding => finding.clone(),
+            let common = drift::find_common(&log_type, &differ, unknown, raised);
+            let covered = raised || matches!(common, Finding::Alarm(_));
+            for (entry, drifting, stage) in of_feed() {
+                let finding = match stage {
+                    drift::Stage::Forming | drift::Stage::Standing if covered => Finding::Covered,
+                    drift::Stage::Standing => Finding::Alarm(drifting.alarm(&entry.window)),
+                    drift::Stage::Forming | drift::Stage::Unread | drift::Stage::Unsure => Finding::Unsure,
+                    drift::Stage::Over => Finding::Clear,
                 };
-                let about = About::Chain(chain.clone());
-                found.push(Found { kind: Kind::SchemaDrift, about, label: source_label.clone(), finding });
+                if entry.has_alerts || matches!(finding, Finding::Alarm(_)) {
+                    let ChainWindow { chain, source_label, .. } = &entry.window;
+                    let about = About::Chain(chain.clone());
+                    found.push(Found { kind: Kind::SchemaDrift, about, label: source_label.clone(), finding });
+                }
             }
-            if raised || is_common {
+            if covered {
                 let finding = self.unless_new(common, now);
                 found.push(Found { kind: Kind::SchemaDrift, about, label: log_type, finding });
             }
         }
     }
 
+    /// Up to when pages are normalized, as of the newest look; `None` if nobody has looked.
+    fn normalized_until(&self) -> Option<Timestamp> {
+        let look = self.readers.get(&(NORMALIZER.stream, NORMALIZER.name.to_owned()))?.window.newest()?;
+        if look.lag() == 0 { Some(look.at) } else { look.oldest_at }
+    }
+
+    /// What is known of chains that are watched, with their entries. Both are in the order of chains, so that of many none is looked up.
+    fn with_entries<'a, T>(&'a self, known: &'a BTreeMap<Chain, T>) -> impl Iterator<Item = (&'a Entry, &'a T)> {
+        let few = known.len() < self.chains.len() / FEW;
+        let mut entries = self.chains.iter().peekable();
+        known.iter().filter_map(move |(chain, known)| {
+            if few {
+                return Some((self.chains.get(chain)?, known));
+            }
+            while entries.next_if(|(other, _)| *other < chain).is_some() {}
+            entries.next_if(|(other, _)| *other == chain).map(|(_, entry)| (entry, known))
+        })
+    }
+
     /// Findings about what audits of feeds have met.
     pub(super) fn find_audits(&self, now: Timestamp, found: &mut Vec<Found>) {
-        for (chain, audited) in &self.audits {
-            let Some(entry) = self.chains.get(chain) else { continue };
+        for (entry, audited) in self.with_entries(&self.audits) {
             let finding = audited.find(&entry.window, self.timing.settles_after, now);
             if entry.has_alerts || matches!(finding, Finding::Alarm(_)) {
-                let (about, label) = (About::Chain(chain.clone()), entry.window.source_label.clone());
+                let ChainWindow { chain, source_label, .. } = &entry.window;
+                let (about, label) = (About::Chain(chain.clone()), source_label.clone());
                 found.push(Found { kind: Kind::EventsMissed, about, label, finding });
             }
         }
@@ -141,58 +189,20 @@ impl Board {
 
     /// What is clear for a watcher who may not have read everything yet is not clear.
     fn unless_new(&self, finding: Finding, now: Timestamp) -> Finding {
-        let arrives_within = PAST_ARRIVES_WITHIN.min(self.timing.settles_after);
         match finding {
-            Finding::Clear if now.duration_since(self.watched_since) < arrives_within => Finding::Unsure,
+            Finding::Clear if now.duration_since(self.watched_since) < self.past_arrives_within() => Finding::Unsure,
             finding => finding,
         }
     }
 
-    /// What is clear about a reader for a watcher who cannot have seen what another has raised the alert for is not clear: looks are not
-    /// kept over a restart, and what has left a stream is not seen again.
-    fn unless_forgotten(&self, kind: Kind, reader: &str, finding: Finding, now: Timestamp) -> Finding {
-        let slot = self.alerts.get(&(kind, About::Object(Object::named(reader))));
-        let raised = slot.and_then(|slot| slot.known.last.as_ref()).filter(|last| is_raised(last));
-        let Some((raised, Finding::Clear)) = raised.map(|raised| (raised, &finding)) else { return finding };
-        let (since, raised_at) = (raised.since_unix_nano, raised.raises_unix_nano.last().copied().unwrap_or_default());
-        let (since, raised_at) = (instant::from_unix_nano(since), instant::from_unix_nano(raised_at));
-        let is_open = match kind {
-            Kind::UnreadEvicted if raised.reason == reader::EVICTED => {
-                now.duration_since(since) < self.timing.reader.loss_is_told_for
-            }
-            Kind::ReaderBehind | Kind::ReaderStuck | Kind::ReaderSetBack => {
-                raised_at < self.watched_since && now.duration_since(self.watched_since) < lag::KEPT
-            }
-            _ => false,
-        };
-        if is_open { Finding::Unsure } else { finding }
+    fn past_arrives_within(&self) -> SignedDuration {
+        PAST_ARRIVES_WITHIN.min(self.timing.settles_after)
     }
 
-    /// Findings about streams, their readers, lookup tables and destinations.
-    pub(super) fn find_parts(&self, now: Timestamp, found: &mut Vec<Found>) {
-        for (name, entry) in &self.readers {
-            // What the looks say is true as of the newest one, whatever has kept later ones from being taken.
-            let Some(at) = entry.window.newest().map(|look| look.at) else { continue };
-            let who = reader::Reader { name, stream: entry.stream, is_sink: entry.is_sink };
-            for kind in reader::KINDS {
-                let finding = reader::find(kind, who, &entry.window, self.timing.reader, at);
-                found.push(Found::object(kind, name, self.unless_forgotten(kind, name, finding, now)));
-            }
-        }
-        for (stream, (bytes, max_bytes)) in &self.streams {
-            found.push(Found::object(Kind::StreamFilling, stream, reader::filling(stream, *bytes, *max_bytes, now)));
-        }
-        for (table, staleness) in self.tables.iter().flatten() {
+    /// Findings about lookup tables.
+    pub(super) fn find_tables(&self, now: Timestamp, found: &mut Vec<Found>) {
+        for (table, staleness) in &self.tables {
             found.push(Found::object(Kind::LookupStale, table, reader::stale(table, *staleness, now)));
-        }
-        for (name, waiting) in &self.destinations {
-            let (watched_since, patience) = (self.watched_since, self.timing.reader.stands_still);
-            let finding = destination::failing(name, waiting.since, watched_since, patience, waiting.at);
-            found.push(Found::object(Kind::DestinationFailing, name, finding));
-        }
-        for (consumer, given_up) in &self.given_up {
-            let finding = given_up.find(consumer, self.timing.settles_after, now);
-            found.push(Found::object(Kind::DeliveriesExhausted, consumer, finding));
         }
     }
 }
@@ -215,8 +225,8 @@ impl Board {
         found.extend(others);
     }
 
-    /// Whether the alert is about a chain or a source that is not there any more: nothing can be wrong with it. Or about what was told
-    /// long before this watcher began, and not since.
+    /// Whether the alert is about a chain, a source or a reader that is not there any more: nothing can be wrong with it. Or about what was
+    /// told long before this watcher began, and not since.
     fn is_gone(&self, kind: Kind, about: &About, now: Timestamp) -> bool {
         let watched_for = now.duration_since(self.watched_since);
         match about {
@@ -228,6 +238,9 @@ impl Board {
             // Nobody is polled from there any more, or from nowhere else.
             About::Object(_) if kind == Kind::Outage => true,
             About::Object(_) if kind == Kind::DeliveriesExhausted => watched_for >= self.timing.settles_after,
+            About::Object(object) if Role::Sink.kinds().contains(&kind) => {
+                watched_for >= self.past_arrives_within() && self.is_retired(object)
+            }
             About::Source(source) if kind == Kind::SourceDropOff => self.feeds_of(source).next().is_none(),
             _ => false,
         }

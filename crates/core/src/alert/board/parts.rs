@@ -7,44 +7,8 @@ use latchkey_contracts::{About, Chain, SourceId, alert::Alert};
 
 use crate::{
     alert::Kind,
-    lookup::Staleness,
-    verdict::{ChainWindow, Poll, lag::Look, risk::risk},
+    verdict::{ChainWindow, Poll, lag::Repeats, risk::ends_at, room::Fill},
 };
-
-/// What a look at streams and tables has seen.
-#[derive(Debug, Default)]
-pub struct Survey {
-    /// Readers that were looked at.
-    pub readers: Vec<Seen>,
-    /// Bytes that streams hold and may hold, of those that refuse what is too much.
-    pub streams: Vec<(&'static str, (u64, u64))>,
-    /// Tables that somebody should refresh; `None` if they were not looked at.
-    pub tables: Option<Vec<(String, Staleness)>>,
-    /// Destinations that were looked at, by their names.
-    pub destinations: Vec<(String, Waiting)>,
-}
-
-/// What a destination has not taken yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Waiting {
-    /// When the oldest notification of it was stored; `None` if it has them all.
-    pub since: Option<Timestamp>,
-    /// When this was seen.
-    pub at: Timestamp,
-}
-
-/// One reader.
-#[derive(Debug)]
-pub struct Seen {
-    /// The consumer's or the sink's name.
-    pub name: String,
-    /// The stream's.
-    pub stream: &'static str,
-    /// Whether it is a sink.
-    pub is_sink: bool,
-    /// What was seen.
-    pub look: Look,
-}
 
 /// The last transition of an alert.
 #[derive(Clone, Debug, Default)]
@@ -83,17 +47,55 @@ pub enum Step {
 pub struct Sight {
     /// Chains with their verdicts.
     pub polls: Vec<(Chain, &'static str)>,
-    /// The least time left for a source.
+    /// When a source's events begin to be lost or stop coming, at the earliest that is known: by its own clocks, or by the line's.
     pub ends: BTreeMap<SourceId, Timestamp>,
     /// The worst difference between a fetcher's clock and 1Password's.
     pub skew: Option<SignedDuration>,
+    /// Readers of streams.
+    pub readers: Vec<SeenReader>,
+    /// Streams that refuse what is too much.
+    pub streams: Vec<SeenStream>,
+}
+
+/// A reader, as of the newest look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenReader {
+    /// The consumer's or the sink's name.
+    pub name: String,
+    /// The stream's.
+    pub stream: &'static str,
+    /// How it is; `None` if nobody has looked for a while.
+    pub now: Option<Lag>,
+}
+
+/// How far a reader is behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lag {
+    /// Messages that it is not done with.
+    pub messages: u64,
+    /// How long the oldest unread one has waited.
+    pub age: SignedDuration,
+    /// What came again, of a consumer.
+    pub repeats: Option<Repeats>,
+    /// When its oldest unread message leaves the stream, if it does.
+    pub evicts_at: Option<Timestamp>,
+}
+
+/// A stream, as of the newest look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeenStream {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds and may hold, and when it is full if it goes on growing so; `None` if nobody has looked for a while.
+    pub now: Option<(Fill, Option<Timestamp>)>,
 }
 
 impl Sight {
-    pub(super) fn note(&mut self, window: &ChainWindow, poll: &Poll, now: Timestamp) {
-        if let Some(risk) = risk(window, now) {
-            let end = self.ends.entry(window.chain.source.clone()).or_insert(risk.at);
-            *end = risk.at.min(*end);
+    /// Notes a chain, where the whole line begins to lose events at `line_ends_at`.
+    pub(super) fn note(&mut self, window: &ChainWindow, poll: &Poll, line_ends_at: Option<Timestamp>) {
+        if let Some(at) = ends_at(window).into_iter().chain(line_ends_at).min() {
+            let end = self.ends.entry(window.chain.source.clone()).or_insert(at);
+            *end = at.min(*end);
         }
         // What a dead chain's fetcher once had for a clock proves nothing.
         let skew = window.clock_skew.filter(|_| poll.is_answered());
@@ -102,4 +104,11 @@ impl Sight {
             self.skew = skew;
         }
     }
+}
+
+/// When the line as a whole begins to lose events, if it goes on as it does: messages leave a stream unread, or a stream is full.
+pub(super) fn line_ends_at(readers: &[SeenReader], streams: &[SeenStream]) -> Option<Timestamp> {
+    let evicted = readers.iter().filter_map(|reader| reader.now?.evicts_at);
+    let full = streams.iter().filter_map(|stream| stream.now?.1);
+    evicted.chain(full).min()
 }

@@ -1,3 +1,6 @@
+mod planned;
+mod readers;
+
 use latchkey_contracts::{
     Object,
     alert::{
@@ -6,12 +9,14 @@ use latchkey_contracts::{
     },
     drift::{Change as Drifted, Drift, change},
     reread::{Found, Reread},
+    window,
 };
 
 use super::*;
 use crate::{
     instant,
-    verdict::{Outcome, lag::Look, rejections::Batch},
+    polling::TokenFault,
+    verdict::{Outcome, lag::Look, rejections::Batch, samples::look},
 };
 
 fn at(seconds: i64) -> Timestamp {
@@ -47,6 +52,7 @@ fn window_of(chain: Chain, outcome: Outcome) -> ChainWindow {
         clock_skew: None,
         position_at: None,
         host: String::new(),
+        token_fault: None,
     }
 }
 
@@ -186,88 +192,6 @@ fn a_gap_in_watching_delays_the_verdict_of_death() {
 }
 
 #[test]
-fn a_reader_that_stands_still_is_raised_and_resolved() {
-    let look = |second, pending| Look {
-        at: at(second),
-        first: 1,
-        last: 100,
-        floor: 100 - pending,
-        delivered: 100 - pending,
-        pending,
-        ack_pending: 0,
-        redelivered: 0,
-        waiting: Some(0),
-        max_ack_pending: Some(256),
-        oldest_at: (pending > 0).then(|| at(-1_000)),
-        moved_at: Some(at(-1_000)),
-        max_age: None,
-    };
-    let survey = |look| Survey {
-        readers: vec![Seen { name: "normalizer".into(), stream: "PAGES", is_sink: false, look }],
-        streams: vec![("PAGES", (96, 100))],
-        tables: None,
-        destinations: Vec::new(),
-    };
-    let mut board = board([]);
-    board.survey(survey(look(0, 10)));
-    let raised = ["reader_stopped normalizer Raised after 0", "stream_filling PAGES Raised after 0"];
-    assert_eq!(sweep(&mut board, 1), raised);
-    // No look, no news: the alerter may be cut off.
-    assert_eq!(sweep(&mut board, 100_000), [""; 0]);
-    board.survey(survey(look(30, 0)));
-    assert_eq!(sweep(&mut board, 31), ["reader_stopped normalizer Resolved after 1"]);
-}
-
-#[test]
-fn what_a_new_watcher_cannot_have_seen_is_not_over() {
-    let nano = crate::instant::to_unix_nano;
-    let raised = |kind: Kind, reason: &str, second| Alert {
-        kind: kind.as_str().into(),
-        state: State::Raised.into(),
-        change: Change::Raised.into(),
-        reason: reason.into(),
-        since_unix_nano: nano(at(second)),
-        raises_unix_nano: vec![nano(at(second))],
-        told_at_unix_nano: nano(at(second)),
-        ..Alert::default()
-    };
-    let look = |second: i64| Look {
-        at: at(second),
-        first: 50,
-        last: 100,
-        floor: 100,
-        delivered: 100,
-        pending: 0,
-        ack_pending: 0,
-        redelivered: 0,
-        waiting: Some(1),
-        max_ack_pending: Some(256),
-        oldest_at: None,
-        moved_at: Some(at(second)),
-        max_age: None,
-    };
-    let mut board = board([]);
-    let about = About::Object(Object::named("normalizer"));
-    board.learn(
-        Kind::UnreadEvicted,
-        &about,
-        Known { sequence: 3, last: Some(raised(Kind::UnreadEvicted, "evicted", -60)) },
-    );
-    board.learn(Kind::ReaderSetBack, &about, Known { sequence: 4, last: Some(raised(Kind::ReaderSetBack, "", -60)) });
-    let mut sweep_at = |second| {
-        let seen = Seen { name: "normalizer".into(), stream: "PAGES", is_sink: false, look: look(second) };
-        board.survey(Survey { readers: vec![seen], streams: Vec::new(), tables: None, destinations: Vec::new() });
-        sweep(&mut board, second)
-    };
-    sweep_at(0);
-    assert_eq!(sweep_at(30), [""; 0]);
-    assert_eq!(sweep_at(599), [""; 0]);
-    assert_eq!(sweep_at(600), ["reader_set_back normalizer Resolved after 4"]);
-    assert_eq!(sweep_at(24 * 3_600 - 61), [""; 0]);
-    assert_eq!(sweep_at(24 * 3_600 - 60), ["unread_evicted normalizer Resolved after 3"]);
-}
-
-#[test]
 fn what_validation_refuses_is_raised_and_resolved_an_hour_later() {
     let mut board = board([window(Outcome::Quiet)]);
     let batch = Batch { at: at(0), items: 1, page: true, fault: "json at $".into() };
@@ -298,24 +222,6 @@ fn people_are_reminded_of_what_others_look_after() {
 }
 
 #[test]
-fn a_destination_is_failing_as_of_the_newest_look() {
-    let look = |since: Option<i64>, seen: i64| Survey {
-        destinations: vec![("chat".into(), Waiting { since: since.map(at), at: at(seen) })],
-        ..Survey::default()
-    };
-    let mut board = board([]);
-    board.survey(look(Some(0), 299));
-    assert_eq!(sweep(&mut board, 1_000), [""; 0]);
-    board.survey(look(Some(0), 1_000));
-    assert_eq!(sweep(&mut board, 1_001), ["destination_failing chat Raised after 0"]);
-    // Its own alert waits there: the destination has not come back, whatever else was given up.
-    board.survey(look(Some(1_001), 1_100));
-    assert_eq!(sweep(&mut board, 1_101), [""; 0]);
-    board.survey(look(None, 1_200));
-    assert_eq!(sweep(&mut board, 1_201), ["destination_failing chat Resolved after 1"]);
-}
-
-#[test]
 fn what_is_wrong_with_a_removed_chain_is_over() {
     let mut board = board([window(refused("unauthorized"))]);
     assert_eq!(sweep(&mut board, 1), ["poll_refused acme/audit_events Raised after 0"]);
@@ -325,21 +231,59 @@ fn what_is_wrong_with_a_removed_chain_is_over() {
     assert_eq!(sweep(&mut board, 100_000), [""; 0]);
 }
 
+#[test]
+fn a_token_that_only_one_of_two_fetchers_can_use_is_one_alert() {
+    let polled = |second: i64, since: Option<i64>| ChainWindow {
+        polled_at: at(second),
+        next_poll_at: at(second + 60),
+        last_success_at: Some(at(second)),
+        token_expires_at: Some(at(30 * 24 * 3_600)),
+        token_fault: since.map(|since| TokenFault { reason: "token_file: no token".into(), since: at(since) }),
+        ..window(Outcome::Quiet)
+    };
+    let mut board = board([polled(0, Some(0))]);
+    let poll = |board: &mut Board, second, since| {
+        board.observe(polled(second, since));
+        let steps = board.settle(&chain(), at(second));
+        take(board, steps)
+    };
+    assert_eq!(poll(&mut board, 300, Some(0)), ["data_at_risk acme/audit_events Raised after 0"]);
+    // They take turns.
+    for (second, since) in [(360, None), (420, Some(0)), (480, None), (540, Some(0)), (600, None)] {
+        assert_eq!(poll(&mut board, second, since), [""; 0], "{second}");
+    }
+    // Who has just started cannot have met it yet.
+    let known = board.alerts[&(Kind::DataAtRisk, About::Chain(chain()))].known.clone();
+    let mut second = Board::new(Policies::default(), Timing::default(), at(600));
+    second.learn(Kind::DataAtRisk, &About::Chain(chain()), known);
+    assert_eq!(poll(&mut second, 839, None), [""; 0]);
+    assert_eq!(poll(&mut board, 839, None), [""; 0]);
+    assert_eq!(poll(&mut board, 840, None), ["data_at_risk acme/audit_events Resolved after 1"]);
+    assert_eq!(poll(&mut second, 900, None), ["data_at_risk acme/audit_events Resolved after 1"]);
+}
+
 fn drift(second: i64) -> Drift {
     let change = Drifted { kind: change::Kind::Field.into(), path: "$.zone".into(), ..Drifted::default() };
     let at = instant::to_unix_nano(at(second));
     Drift { first_unix_nano: at, last_unix_nano: at, changes: vec![change], ..Drift::default() }
 }
 
-/// The chain, active at this second.
+/// The chain, active at this second and polled once an hour.
 fn active(source: &str, second: i64) -> ChainWindow {
     let arrived = ChainWindow { last_arrival_at: Some(at(second)), ..window(Outcome::Active) };
     ChainWindow {
         polled_at: at(second),
-        next_poll_at: at(second + 60),
+        next_poll_at: at(second + 3_600),
         chain: chain_of(source, Feed::AuditEvents),
         ..arrived
     }
+}
+
+/// A look at the normalizer: what waits for it has come at this second, if anything does.
+fn normalizer(second: i64, oldest: Option<i64>) -> window::Window {
+    let waits =
+        Look { pending: 1, ack_pending: 0, oldest_at: oldest.map(at), moved_at: Some(at(second)), ..look(second) };
+    readers::normalizer([if oldest.is_some() { waits } else { readers::done(second) }])
 }
 
 #[test]
@@ -348,31 +292,107 @@ fn drift_is_raised_and_resolved_when_events_come_without_it() {
     board.drift(&chain(), &drift(0));
     // One that is not polled is no chain to speak of.
     board.drift(&chain_of("gone", Feed::ItemUsages), &drift(0));
-    assert_eq!(sweep(&mut board, 1), ["schema_drift acme/audit_events Raised after 0"]);
-    board.observe(active("acme", 0));
-    assert_eq!(sweep(&mut board, 3_600), ["poll_dead acme/audit_events Raised after 0"]);
-    board.observe(active("acme", 3_600));
-    assert_eq!(sweep(&mut board, 3_601), ["poll_dead acme/audit_events Resolved after 1"]);
-    board.observe(active("acme", 3_700));
-    assert_eq!(sweep(&mut board, 3_719), [""; 0]);
-    assert_eq!(sweep(&mut board, 3_720), ["schema_drift acme/audit_events Resolved after 1"]);
+    assert_eq!(sweep(&mut board, 119), [""; 0]);
+    assert_eq!(sweep(&mut board, 120), ["schema_drift acme/audit_events Raised after 0"]);
+    board.observe(active("acme", 3_590));
+    // What has come waits for a normalizer.
+    board.see(&normalizer(3_800, Some(3_590)));
+    assert_eq!(sweep(&mut board, 3_800), [""; 0]);
+    board.see(&normalizer(3_830, None));
+    assert_eq!(sweep(&mut board, 3_830), ["schema_drift acme/audit_events Resolved after 1"]);
+}
+
+#[test]
+fn an_alerter_that_comes_later_knows_of_drift_what_the_first_does() {
+    let mut first = board([active("acme", 0)]);
+    let report = |changes: &[(change::Kind, &str, i64)]| {
+        let nano = |second: i64| instant::to_unix_nano(at(second));
+        let change = |(kind, path, last): &(change::Kind, &str, i64)| Drifted {
+            kind: (*kind).into(),
+            path: (*path).into(),
+            first_unix_nano: nano(0),
+            last_unix_nano: nano(*last),
+            ..Drifted::default()
+        };
+        let last_unix_nano = changes.iter().map(|(.., last)| nano(*last)).max().unwrap();
+        let changes = changes.iter().map(change).collect();
+        Drift { first_unix_nano: nano(0), last_unix_nano, changes, ..Drift::default() }
+    };
+    first.drift(&chain(), &report(&[(change::Kind::Type, "$.count", 60)]));
+    let raised = sweep(&mut first, 120);
+    assert_eq!(raised, ["schema_drift acme/audit_events Raised after 0"]);
+    // The bucket's value holds what was met before beside what was met last.
+    let newest = report(&[(change::Kind::Type, "$.count", 60), (change::Kind::Field, "$.zone", 3_000)]);
+    first.drift(&chain(), &newest);
+    let mut second = board([active("acme", 3_000)]);
+    second.drift(&chain(), &newest);
+    let about = About::Chain(chain());
+    let known = first.alerts[&(Kind::SchemaDrift, about.clone())].known.clone();
+    second.learn(Kind::SchemaDrift, &about, known);
+    first.observe(active("acme", 3_000));
+    // Both say the same, also when the type is as it should be again, and also if one of their clocks is ahead.
+    assert_eq!((sweep(&mut first, 3_655), sweep(&mut second, 3_665)), (vec![], vec![]));
+    let newest = report(&[(change::Kind::Type, "$.count", 60), (change::Kind::Field, "$.zone", 3_660)]);
+    first.drift(&chain(), &newest);
+    second.drift(&chain(), &newest);
+    let updated = ["schema_drift acme/audit_events Updated after 1"];
+    assert_eq!(sweep(&mut first, 3_661), updated);
+    assert_eq!(sweep(&mut second, 3_671), updated);
 }
 
 #[test]
 fn a_log_type_that_many_sources_differ_from_is_one_alert() {
     let sources = ["a", "b", "c", "d", "e"];
     let mut board = board(sources.map(|source| active(source, 0)));
+    let differ = |board: &mut Board, source: &str, second| {
+        board.drift(&chain_of(source, Feed::AuditEvents), &drift(second));
+    };
+    // One was the first by minutes. The others come one by one, and none of them is told of.
+    differ(&mut board, "a", 0);
+    assert_eq!(sweep(&mut board, 120), ["schema_drift a/audit_events Raised after 0"]);
+    for (source, second) in [("b", 121), ("c", 180)] {
+        differ(&mut board, source, second);
+        assert_eq!(sweep(&mut board, second + 1), [""; 0]);
+    }
+    differ(&mut board, "d", 239);
+    let one = ["schema_drift OnePassword-AuditEvent Raised after 0", "schema_drift a/audit_events Resolved after 1"];
+    assert_eq!(sweep(&mut board, 240), one);
+    differ(&mut board, "e", 250);
+    assert_eq!(sweep(&mut board, 400), [""; 0]);
+    // The schema is patched, and nobody can see it before somebody normalizes events.
+    board.see(&normalizer(3_850, Some(300)));
+    for source in sources {
+        board.observe(active(source, 3_700));
+    }
+    assert_eq!(sweep(&mut board, 3_850), [""; 0]);
+    // One account still has something of its own.
+    board.see(&normalizer(3_860, None));
+    differ(&mut board, "c", 3_700);
+    assert_eq!(sweep(&mut board, 3_860), ["schema_drift OnePassword-AuditEvent Resolved after 1"]);
+    assert_eq!(sweep(&mut board, 3_861), ["schema_drift c/audit_events Raised after 0"]);
+}
+
+#[test]
+fn the_drift_of_a_log_type_does_not_end_by_silence() {
+    let sources = ["a", "b", "c", "d"];
+    let mut board = board(sources.map(|source| active(source, 0)));
     for source in sources {
         board.drift(&chain_of(source, Feed::AuditEvents), &drift(0));
     }
-    assert_eq!(sweep(&mut board, 1), ["schema_drift OnePassword-AuditEvent Raised after 0"]);
-    // The schema is patched; one account still has something of its own.
-    for source in sources {
-        board.observe(active(source, 3_500));
+    assert_eq!(sweep(&mut board, 120), ["schema_drift OnePassword-AuditEvent Raised after 0"]);
+    // Everything is normalized, and nothing has come: nobody knows how the next event will look.
+    let silent = |board: &mut Board, second| {
+        board.see(&normalizer(second, None));
+        sweep(board, second)
+    };
+    assert_eq!(silent(&mut board, 4_000), [""; 0]);
+    // Events of three come without it: what one is silent about is no common cause.
+    for (source, second) in [("a", 4_010), ("b", 4_020)] {
+        board.observe(active(source, second));
+        assert_eq!(silent(&mut board, second + 150), [""; 0], "{source}");
     }
-    board.drift(&chain_of("c", Feed::AuditEvents), &drift(3_500));
-    let over = ["schema_drift OnePassword-AuditEvent Resolved after 1", "schema_drift c/audit_events Raised after 0"];
-    assert_eq!(sweep(&mut board, 3_620), over);
+    board.observe(active("c", 4_200));
+    assert_eq!(silent(&mut board, 4_350), ["schema_drift OnePassword-AuditEvent Resolved after 1"]);
 }
 
 #[test]
@@ -405,15 +425,6 @@ fn what_an_audit_has_missed_is_raised_and_resolved_by_the_next() {
     assert_eq!(sweep(&mut board, 4_000), [""; 0]);
     board.audited(&chain(), &Reread { complete_at_unix_nano: instant::to_unix_nano(at(3_900)), ..missing });
     assert_eq!(sweep(&mut board, 4_001), ["events_missed acme/audit_events Resolved after 1"]);
-}
-
-#[test]
-fn messages_that_are_given_up_are_raised_for_an_hour() {
-    let mut board = board([]);
-    board.give_up("normalizer", "PAGES", 7, at(0));
-    assert_eq!(sweep(&mut board, 1), ["deliveries_exhausted normalizer Raised after 0"]);
-    assert_eq!(sweep(&mut board, 3_599), [""; 0]);
-    assert_eq!(sweep(&mut board, 3_600), ["deliveries_exhausted normalizer Resolved after 1"]);
 }
 
 #[test]

@@ -1,16 +1,13 @@
-//! What others tell the board of: refused and drifting events, audits, and messages that the server has given up.
+//! What others tell the board of: refused and drifting events, and audits.
 
 use jiff::Timestamp;
 use latchkey_contracts::{Chain, drift::Drift, reread::Reread};
 
 use super::{Board, MAX_CHAINS};
 use crate::{
-    alert::{completeness::Audited, drift::Drifting, given_up::GivenUp},
+    alert::{completeness::Audited, drift::Drifting},
     verdict::rejections::Batch,
 };
-
-/// The most consumers of which given-up messages are counted: ours, and as many of other people's as anybody has.
-const MAX_CONSUMERS: usize = 1_000;
 
 impl Board {
     /// Takes in what validation refused of a chain.
@@ -22,13 +19,18 @@ impl Board {
         }
     }
 
-    /// Takes in a normalizer's report of how a chain's events differ from their schema.
+    /// Takes in what is known of how a chain's events differ from their schema, in the place of what was known before.
     pub fn drift(&mut self, chain: &Chain, report: &Drift) {
-        if let Some(drifting) = self.drifting.get_mut(chain) {
-            drifting.add(report);
-        } else if self.drifting.len() < MAX_CHAINS {
-            self.drifting.insert(chain.clone(), Drifting::new(report));
+        if self.drifting.len() >= MAX_CHAINS && !self.drifting.contains_key(chain) {
+            return;
         }
+        let mut drifting = Drifting::read(report, self.timing.settles_after);
+        let before = self.drifting.get(chain).and_then(Drifting::arrived_at);
+        let newest = self.chains.get(chain).and_then(|entry| entry.window.last_arrival_at);
+        for arrival in before.into_iter().chain(newest) {
+            drifting.arrived(arrival);
+        }
+        self.drifting.insert(chain.clone(), drifting);
     }
 
     /// Takes in how far a chain's audits are and what they have found.
@@ -38,26 +40,11 @@ impl Board {
         }
     }
 
-    /// Takes in that the server has given up on delivering a message of `stream` to a consumer.
-    pub fn give_up(&mut self, consumer: &str, stream: &str, sequence: u64, now: Timestamp) {
-        if let Some(given_up) = self.given_up.get_mut(consumer) {
-            given_up.add(sequence, now);
-        } else if self.given_up.len() < MAX_CONSUMERS {
-            self.given_up.insert(consumer.into(), GivenUp::new(stream, sequence, now));
-        }
-    }
-
     /// Forgets what is over.
     pub(super) fn forget(&mut self, now: Timestamp) {
         self.refused.retain(|_, hour| {
             hour.forget(now);
             !hour.is_empty()
         });
-        // Whoever is given up again later begins anew.
-        let settles_after = self.timing.settles_after;
-        self.given_up.retain(|_, given_up| !given_up.is_over(settles_after, now));
-        for drifting in self.drifting.values_mut() {
-            drifting.forget(self.timing.settles_after, now);
-        }
     }
 }

@@ -48,7 +48,7 @@ fn check(now: Now, shared: Shared, expect: &str) {
     let word = |kind| match found(kind, now, shared) {
         Finding::Alarm(_) => 'A',
         Finding::Clear => 'c',
-        Finding::Unsure => '?',
+        Finding::Unsure | Finding::Covered => '?',
     };
     let words: String = [Kind::PollDead, Kind::PollRefused, Kind::DropOff].into_iter().map(word).collect();
     assert_eq!(words, expect, "{now:?}, {shared:?}");
@@ -169,4 +169,29 @@ fn a_clock_that_runs_out_is_told_of_in_time() {
         let Finding::Alarm(alarm) = find(&window) else { panic!("no alarm") };
         assert_eq!((alarm.severity, &*alarm.reason, &*alarm.summary), (severity, reason, summary));
     }
+}
+
+#[test]
+fn a_new_token_that_cannot_be_used_is_told_of_while_the_old_one_works() {
+    let fault = |since: i64| Some(TokenFault { reason: "token_file: no token".into(), since: at(since) });
+    let find = |window: ChainWindow| {
+        let judgement = judge(&window, None, Watch::since(at(0)), at(650), &Policy::default());
+        assert_eq!(judgement.poll, Poll::Quiet);
+        match find(Kind::DataAtRisk, &window, &judgement, Shared::NOTHING, at(650)) {
+            Finding::Alarm(alarm) => format!("{:?} {} {}", alarm.severity, alarm.reason, alarm.summary),
+            other => format!("{other:?}"),
+        }
+    };
+    let fine = || ChainWindow { token_expires_at: Some(at(30 * DAY)), ..window() };
+    let told = "Warning token_unusable The newest token of item_usages of Acme cannot be used since 2023-11-14T22:19:10Z, and the one \
+                before is still in use: token_file: no token.";
+    assert_eq!(find(ChainWindow { token_fault: fault(350), ..fine() }), told);
+    // Between two files there is none for a moment.
+    assert_eq!(find(ChainWindow { token_fault: fault(351), ..fine() }), "Unsure");
+    assert_eq!(find(fine()), "Clear");
+    // It is the reason why a token that runs out is still in use.
+    let ends = ChainWindow { token_expires_at: Some(at(650 + DAY)), token_fault: fault(640), ..window() };
+    let told = "Critical token_expiry The token of item_usages of Acme ends at 2023-11-15T22:24:10Z, in 24 h. A newer token cannot be \
+                used: token_file: no token.";
+    assert_eq!(find(ends), told);
 }

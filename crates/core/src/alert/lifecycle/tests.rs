@@ -17,8 +17,8 @@ impl Life {
         Self { kind: Kind::PollRefused, about, last: None, muted: false, clear_since: None, now: 0 }
     }
 
-    /// The next moment: `A` an alarm, `W` a worse one, `O` one for another reason, `c` clear, `?` unsure. The transition, with its
-    /// generation; `m` if it is muted.
+    /// The next moment: `A` an alarm, `W` a worse one, `O` one for another reason, `c` clear, `?` unsure, `o` told of by
+    /// another. The transition, with its generation; `m` if it is muted.
     fn step(&mut self, found: char, seconds: i64) -> String {
         self.now += seconds;
         let alarm = |severity, reason: &'static str| {
@@ -36,6 +36,7 @@ impl Life {
             'W' => alarm(Severity::Critical, "timeout"),
             'c' => Finding::Clear,
             '?' => Finding::Unsure,
+            'o' => Finding::Covered,
             _ => unreachable!("no such finding"),
         };
         self.clear_since = match finding {
@@ -106,6 +107,20 @@ fn the_third_raise_within_an_hour_is_a_flapping_one() {
     assert_eq!(life.step('A', 3_600), "raised 4");
     assert!(!life.last.as_ref().unwrap().flapping);
     assert_eq!(life.step('c', 120), "resolved 4");
+}
+
+#[test]
+fn what_another_alert_tells_of_is_told_of_no_more() {
+    let mut life = Life::new();
+    assert_eq!(life.live("oAoooA"), ["raised 1", "resolved 1", "raised 2"]);
+    // Also of one that flaps: there is no calm to wait for.
+    assert_eq!(life.live("cAo"), ["resolved 2", "raised 3", "resolved 3"]);
+    let resolved = life.last.unwrap();
+    assert!(resolved.flapping && resolved.told_at_unix_nano == 0);
+    assert_eq!(
+        resolved.summary,
+        "What is wrong with Acme goes on, and another alert tells of it together with others."
+    );
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! What is told of a chain's drift to whoever watches: little enough for a message a minute, and nothing that could mean a person.
 //!
+//! Several normalizers meet a chain's drift, and whoever watches should not have to remember what each of them said. So a report is joined
+//! with the one that is there, and the newest is all that is known.
+//!
 //! Keys of an object that is used as a map may be addresses or names, so a part of a path shows only if it looks like a field's name.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::{cmp::Reverse, collections::BTreeMap};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use latchkey_contracts::{
     Chain,
     drift::{Change, Drift as Message, change::Kind},
@@ -19,60 +22,156 @@ pub const MAX_REPORTED_CHANGES: usize = 32;
 /// The longest path that is shown, in bytes.
 const MAX_PATH_BYTES: usize = 200;
 
-/// The drift of one chain since the report before.
+/// What was not met for as long is over: met again, it begins anew, and until then it gives up its room first.
+const OVER_AFTER: SignedDuration = SignedDuration::from_hours(1);
+
+/// The drift of one chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
+    span: Span,
+    /// By kind, what matters most first, and path.
+    changes: BTreeMap<(Reverse<i32>, String), Met>,
+    others: u64,
+}
+
+/// When something was first and last met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Span {
     first: Timestamp,
     last: Timestamp,
-    /// By kind and path: how often, and the first value's type and length.
-    changes: BTreeMap<(i32, String), (u64, String)>,
-    others: u64,
+}
+
+/// How one change was met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Met {
+    span: Span,
+    count: u64,
+    /// The first value's type and length.
+    sample: String,
+}
+
+impl Span {
+    const fn at(at: Timestamp) -> Self {
+        Self { first: at, last: at }
+    }
+
+    fn of_wire(first: i64, last: i64) -> Self {
+        Self { first: instant::from_unix_nano(first), last: instant::from_unix_nano(last) }
+    }
+
+    /// Both, in whatever order they come; the later one alone if the earlier was over by then.
+    fn join(&mut self, other: Self) {
+        let (earlier, later) = if self.last <= other.last { (*self, other) } else { (other, *self) };
+        let over = later.first.duration_since(earlier.last) >= OVER_AFTER;
+        self.first = if over { later.first } else { earlier.first.min(later.first) };
+        self.last = later.last;
+    }
+}
+
+impl Met {
+    fn join(&mut self, other: Self) {
+        self.span.join(other.span);
+        self.count = self.count.saturating_add(other.count);
+        if self.sample.is_empty() {
+            self.sample = other.sample;
+        }
+    }
 }
 
 impl Report {
     /// One that begins with the drift of a page normalized at `at`.
     #[must_use]
     pub fn new(drift: &Drift, at: Timestamp) -> Self {
-        let mut report = Self { first: at, last: at, changes: BTreeMap::new(), others: 0 };
+        let mut report = Self { span: Span::at(at), changes: BTreeMap::new(), others: 0 };
         report.add(drift, at);
         report
     }
 
+    /// The one that a message carries; `None` for one that says nothing, such as the mark of a value that was deleted.
+    #[must_use]
+    pub fn read(message: &Message) -> Option<Self> {
+        let of_all = (message.first_unix_nano, message.last_unix_nano);
+        let read = |change: &Change| {
+            // Writers that knew no times of changes meant those of all.
+            let (first, last) = match (change.first_unix_nano, change.last_unix_nano) {
+                (0, 0) => of_all,
+                own => own,
+            };
+            let met = Met { span: Span::of_wire(first, last), count: change.count, sample: change.sample.clone() };
+            ((Reverse(change.kind), change.path.clone()), met)
+        };
+        (message.last_unix_nano != 0).then(|| Self {
+            span: Span::of_wire(of_all.0, of_all.1),
+            changes: message.changes.iter().map(read).collect(),
+            others: message.others,
+        })
+    }
+
     /// Takes in the drift of a page normalized at `at`.
     pub fn add(&mut self, drift: &Drift, at: Timestamp) {
-        self.first = self.first.min(at);
-        self.last = self.last.max(at);
-        self.others += drift.others;
-        for (path, seen) in &drift.paths {
-            self.note(Kind::Field, path, seen);
+        self.span.join(Span::at(at));
+        self.others = self.others.saturating_add(drift.others);
+        let fields = drift.paths.iter().map(|(path, seen)| (Kind::Field, path, seen));
+        let values = drift.values.iter().map(|((path, _), seen)| (Kind::Value, path, seen));
+        let types = drift.types.iter().map(|(path, seen)| (Kind::Type, path, seen));
+        for (kind, path, Seen { count, sample, .. }) in fields.chain(values).chain(types) {
+            let met = Met { span: Span::at(at), count: *count, sample: sample.clone() };
+            self.note((Reverse(kind.into()), shown(path)), met);
         }
-        for ((path, _), seen) in &drift.values {
-            self.note(Kind::Value, path, seen);
+        self.fit();
+    }
+
+    /// Takes in another report of the same chain.
+    pub fn join(&mut self, other: Self) {
+        self.span.join(other.span);
+        self.others = self.others.saturating_add(other.others);
+        for (change, met) in other.changes {
+            self.note(change, met);
         }
-        for (path, seen) in &drift.types {
-            self.note(Kind::Type, path, seen);
+        self.fit();
+    }
+
+    fn note(&mut self, change: (Reverse<i32>, String), met: Met) {
+        match self.changes.get_mut(&change) {
+            Some(known) => known.join(met),
+            None => _ = self.changes.insert(change, met),
         }
     }
 
-    fn note(&mut self, kind: Kind, path: &str, seen: &Seen) {
-        let full = self.changes.len() >= MAX_REPORTED_CHANGES;
-        match self.changes.entry((kind.into(), shown(path))) {
-            Entry::Occupied(mut entry) => entry.get_mut().0 += seen.count,
-            Entry::Vacant(_) if full => self.others += seen.count,
-            Entry::Vacant(entry) => _ = entry.insert((seen.count, seen.sample.clone())),
+    /// Leaves what there is room for. What goes is only counted: first what is over, then what matters least, then what came last; so what
+    /// is named does not change with each report.
+    fn fit(&mut self) {
+        if self.changes.len() <= MAX_REPORTED_CHANGES {
+            return;
         }
+        let newest = self.span.last;
+        let mut ranked: Vec<_> = std::mem::take(&mut self.changes).into_iter().collect();
+        ranked.sort_by_key(|((kind, _), met)| {
+            (newest.duration_since(met.span.last) >= OVER_AFTER, *kind, met.span.first)
+        });
+        for (_, met) in ranked.drain(MAX_REPORTED_CHANGES..) {
+            self.others = self.others.saturating_add(met.count);
+        }
+        self.changes = ranked.into_iter().collect();
     }
 
     /// The message about `chain`.
     #[must_use]
     pub fn message(self, chain: &Chain) -> Message {
-        let change = |((kind, path), (count, sample))| Change { kind, path, sample, count };
+        let change = |((Reverse(kind), path), met): ((Reverse<i32>, String), Met)| Change {
+            kind,
+            path,
+            sample: met.sample,
+            count: met.count,
+            first_unix_nano: instant::to_unix_nano(met.span.first),
+            last_unix_nano: instant::to_unix_nano(met.span.last),
+        };
         Message {
             source: chain.source.to_string(),
             feed: chain.feed.to_string(),
             log_type: chain.feed.log_type().to_string(),
-            first_unix_nano: instant::to_unix_nano(self.first),
-            last_unix_nano: instant::to_unix_nano(self.last),
+            first_unix_nano: instant::to_unix_nano(self.span.first),
+            last_unix_nano: instant::to_unix_nano(self.span.last),
             changes: self.changes.into_iter().map(change).collect(),
             others: self.others,
         }
@@ -136,6 +235,20 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
+    fn chain() -> Chain {
+        Chain { source: "acme".parse().unwrap(), feed: latchkey_contracts::Feed::ItemUsages }
+    }
+
+    /// The message's changes, and when each was first and last met.
+    fn told(report: &Report) -> Vec<(Kind, String, u64, i64, i64)> {
+        let second = |nano: i64| nano / 1_000_000_000;
+        let change = |change: Change| {
+            let (first, last) = (second(change.first_unix_nano), second(change.last_unix_nano));
+            (change.kind(), change.path, change.count, first, last)
+        };
+        report.clone().message(&chain()).changes.into_iter().map(change).collect()
+    }
+
     #[test]
     fn pages_come_together_in_one_report() {
         let mut drift = fields(["$.zone".into()]);
@@ -144,20 +257,64 @@ mod tests {
         drift.types.insert("$.count".into(), seen(1));
         let mut report = Report::new(&drift, at(20));
         report.add(&fields(["$.zone".into()]), at(10));
-        let chain = Chain { source: "acme".parse().unwrap(), feed: latchkey_contracts::Feed::ItemUsages };
-        let message = report.message(&chain);
+        let message = report.clone().message(&chain());
         assert_eq!((message.first_unix_nano, message.last_unix_nano), (10_000_000_000, 20_000_000_000));
         assert_eq!(message.log_type, "OnePassword.ItemUsage");
-        let told: Vec<_> =
-            message.changes.iter().map(|change| (change.kind(), change.path.as_str(), change.count)).collect();
-        assert_eq!(told, [(Kind::Field, "$.zone", 4), (Kind::Value, "$.action", 2), (Kind::Type, "$.count", 1)]);
+        let expect = [
+            (Kind::Type, "$.count".into(), 1, 20, 20),
+            (Kind::Value, "$.action".into(), 2, 20, 20),
+            (Kind::Field, "$.zone".into(), 4, 10, 20),
+        ];
+        assert_eq!(told(&report), expect);
+    }
+
+    #[test]
+    fn reports_of_several_normalizers_are_one_whatever_their_order() {
+        let (mut one, mut other) =
+            (Report::new(&fields(["$.a".into(), "$.b".into()]), at(5)), Report::new(&fields(["$.b".into()]), at(65)));
+        one.join(Report::new(&fields(["$.c".into()]), at(40)));
+        let (read, earlier) = (|report: Report| Report::read(&report.message(&chain())).unwrap(), one.clone());
+        let mut joined = read(one);
+        joined.join(other.clone());
+        other.join(earlier);
+        assert_eq!(read(other), joined);
+        let expect = [
+            (Kind::Field, "$.a".into(), 2, 5, 5),
+            (Kind::Field, "$.b".into(), 4, 5, 65),
+            (Kind::Field, "$.c".into(), 2, 40, 40),
+        ];
+        assert_eq!(told(&joined), expect);
+        // What is met again after it was over begins anew.
+        joined.join(Report::new(&fields(["$.b".into()]), at(65 + 3_600)));
+        assert_eq!(joined.span, Span::at(at(3_665)));
+        assert_eq!(told(&joined)[1], (Kind::Field, "$.b".into(), 6, 3_665, 3_665));
+    }
+
+    #[test]
+    fn what_says_nothing_is_no_report() {
+        assert_eq!(Report::read(&Message::default()), None);
+        // As an older writer says it.
+        let change = Change { kind: Kind::Field.into(), path: "$.a".into(), count: 3, ..Change::default() };
+        let (first_unix_nano, last_unix_nano) = (1_000_000_000, 2_000_000_000);
+        let message = Message { first_unix_nano, last_unix_nano, changes: vec![change], ..Message::default() };
+        assert_eq!(told(&Report::read(&message).unwrap()), [(Kind::Field, "$.a".into(), 3, 1, 2)]);
     }
 
     #[test]
     fn what_finds_no_room_is_counted() {
-        let paths = (0..MAX_REPORTED_CHANGES + 3).map(|index| format!("$.map.k{index}"));
-        let report = Report::new(&fields(paths), at(0));
+        let keys = |count| (0..count).map(|index| format!("$.map.k{index:02}"));
+        let mut report = Report::new(&fields(keys(MAX_REPORTED_CHANGES + 3)), at(0));
         assert_eq!((report.changes.len(), report.others), (MAX_REPORTED_CHANGES, 6));
+        // What matters more takes the place of what matters less, and what came first keeps it.
+        let mut more = fields(["$.new".into()]);
+        more.types.insert("$.count".into(), seen(1));
+        report.add(&more, at(60));
+        let paths: Vec<_> = told(&report).into_iter().map(|(_, path, ..)| path).collect();
+        assert_eq!(paths, std::iter::once("$.count".to_owned()).chain(keys(31)).collect::<Vec<_>>());
+        assert_eq!(report.others, 6 + 4);
+        // What is over makes room, whatever it mattered.
+        report.add(&fields(keys(31).chain(["$.new".into()])), at(3_700));
+        assert!(told(&report).iter().all(|(kind, ..)| *kind == Kind::Field) && report.others == 11);
     }
 
     #[test]

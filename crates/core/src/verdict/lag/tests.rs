@@ -1,31 +1,8 @@
 use super::*;
-use crate::verdict::samples::at;
-
-/// A consumer at work: 100 messages stored, up to 90 done, five open, five never given, somebody pulls.
-fn look(second: i64) -> Look {
-    Look {
-        at: at(second),
-        first: 1,
-        last: 100,
-        floor: 90,
-        delivered: 95,
-        pending: 5,
-        ack_pending: 5,
-        redelivered: 0,
-        waiting: Some(1),
-        max_ack_pending: Some(256),
-        oldest_at: Some(at(second - 10)),
-        moved_at: Some(at(second - 1)),
-        max_age: Some(SignedDuration::from_hours(7 * 24)),
-    }
-}
+use crate::verdict::samples::{at, look};
 
 fn window(looks: impl IntoIterator<Item = Look>) -> Window {
-    let mut window = Window::default();
-    for look in looks {
-        window.add(look);
-    }
-    window
+    looks.into_iter().collect()
 }
 
 /// Looks half a minute apart from 0 on, each with its floor and what was never given to the reader.
@@ -135,7 +112,9 @@ fn deliveries_that_are_never_answered() {
     let full = |second| Look { ack_pending: 256, ..look(second) };
     assert_eq!(stuck(vec![full(0)], 0), Stuck::InsufficientData);
     assert_eq!(stuck(vec![full(0), full(30)], 30), Stuck::AckPending { open: 256 });
-    assert_eq!(stuck(vec![full(0), look(30)], 30), Stuck::No);
+    // It may go on standing where it stands.
+    assert_eq!(stuck(vec![full(0), look(30)], 30), Stuck::InsufficientData);
+    assert_eq!(stuck(vec![full(0), Look { floor: 91, ..look(30) }], 30), Stuck::No);
     assert_eq!(stuck(vec![Look { ack_pending: 0, delivered: 90, ..look(0) }], 0), Stuck::No);
 
     // One message comes again and again while others pass.
@@ -143,7 +122,7 @@ fn deliveries_that_are_never_answered() {
         |redelivered| move |step: i64| Look { delivered: 95 + step.unsigned_abs(), redelivered, ..look(step * 30) };
     let looks: Vec<_> = (0..=16).map(passing(1)).collect();
     assert_eq!(stuck(looks.clone(), 480), Stuck::Floor { since: at(0), sequence: 91 });
-    assert_eq!(stuck(looks[..16].to_vec(), 450), Stuck::No);
+    assert_eq!(stuck(looks[..16].to_vec(), 450), Stuck::InsufficientData);
     // Slow is not stuck, and what stands altogether is the pace's matter.
     assert_eq!(stuck((0..=16).map(passing(0)).collect(), 480), Stuck::No);
     assert_eq!(stuck((0..=16).map(|step| Look { redelivered: 1, ..look(step * 30) }).collect(), 480), Stuck::No);
@@ -173,6 +152,28 @@ fn unread_messages_that_leave_the_stream() {
 }
 
 #[test]
+fn a_loss_is_of_its_stream_and_its_time() {
+    let lost = || window([look(0), Look { first: 96, ..look(30) }]);
+    let evicted = |window: &Window, now| window.eviction(at(now), Patience::default());
+    assert_eq!(evicted(&lost(), 30), Eviction::Evicted { at: at(30), messages: 5 });
+    // The stream is made anew, and begins to count anew.
+    let mut anew = lost();
+    let begins = Look { last: 3, floor: 0, delivered: 0, ..look(60) };
+    anew.add(begins);
+    assert_eq!(evicted(&anew, 60), Eviction::No);
+    anew.add(Look { at: at(90), first: 3, ..begins });
+    assert_eq!(evicted(&anew, 90), Eviction::Evicted { at: at(90), messages: 2 });
+    // What was told is over: the next loss is counted alone, and what was counted is not counted again.
+    let day = 24 * 3_600;
+    for (later, messages) in [(day - 1, 7), (day, 2)] {
+        let mut again = lost();
+        again.settle(Patience::default().loss_is_told_for, at(30 + later));
+        again.add(Look { first: 98, ..look(30 + later) });
+        assert_eq!(evicted(&again, 30 + later), Eviction::Evicted { at: at(30 + later), messages });
+    }
+}
+
+#[test]
 fn reading_to_the_end_before_messages_go_is_no_loss() {
     // Idle for a week: the stream is empty, and everything was done.
     let empty =
@@ -186,12 +187,47 @@ fn reading_to_the_end_before_messages_go_is_no_loss() {
 }
 
 #[test]
-fn a_window_is_bounded_in_time_and_number() {
-    let mut window = window((0..1_000).map(look));
-    assert_eq!(window.looks.len(), MAX_LOOKS);
-    window.add(look(999));
-    window.add(look(5));
-    assert_eq!(window.looks.len(), MAX_LOOKS);
-    window.add(look(9_000));
-    assert_eq!(window.looks.len(), 1);
+fn duties_that_nobody_asks_for() {
+    let asleep = |step: i64| Look {
+        asleep: 7,
+        pending: 0,
+        ack_pending: 0,
+        waiting: Some(0),
+        oldest_at: None,
+        ..look(step * 30)
+    };
+    let unattended = |looks: Vec<Look>, now| window(looks).unattended_since(at(now), Patience::default());
+    let alone: Vec<_> = (0..=10).map(asleep).collect();
+    assert_eq!(unattended(alone.clone(), 299), None);
+    assert_eq!(unattended(alone.clone(), 300), Some(at(0)));
+    // Somebody was there in between, or has taken one up.
+    let with = |change: fn(&mut Look)| {
+        let mut looks = alone.clone();
+        change(&mut looks[4]);
+        unattended(looks, 300)
+    };
+    assert_eq!(with(|look| look.waiting = Some(1)), None);
+    assert_eq!(with(|look| look.given = None), None);
+    // There are none.
+    assert_eq!(unattended((0..=10).map(|step| Look { asleep: 0, ..asleep(step) }).collect(), 300), None);
+    // While nobody looked, nobody was to ask: the line was stopped.
+    let apart = |second| vec![asleep(0), Look { at: at(second), ..asleep(0) }];
+    assert_eq!(unattended(apart(120), 300), Some(at(0)));
+    assert_eq!(unattended(apart(121), 420), None);
+    assert_eq!(unattended(apart(121), 421), Some(at(121)));
+    // However patient somebody is, a window reaches back no further.
+    let patient = Patience { stands_still: SignedDuration::from_hours(9), ..Patience::default() };
+    let long: Window = (0..=16).map(asleep).collect();
+    assert_eq!(long.unattended_since(at(479), patient), None);
+    assert_eq!(long.unattended_since(at(480), patient), Some(at(0)));
+}
+
+#[test]
+fn what_was_never_read_leaves_the_stream_at_a_known_time() {
+    let day = 24 * 3_600;
+    assert_eq!(window([look(0), look(30)]).evicts_at(), Some(at(20 + 7 * day)));
+    // Who was done once has nothing to lose.
+    let done = Look { pending: 0, ack_pending: 0, ..look(0) };
+    assert_eq!(window([done, look(30)]).evicts_at(), None);
+    assert_eq!(window([Look { max_age: None, ..look(0) }]).evicts_at(), None);
 }

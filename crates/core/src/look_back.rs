@@ -1,0 +1,133 @@
+//! A chain's stored pages from the newest back: what it would recognise if it were read again from a point in time.
+//!
+//! Whoever reads the stream hands page after page to a [`LookBack`], which says where the next one is. Where a feed is asked by event time
+//! the point is one, and the pages' own notes of their newest events say when no older page can matter; where it is asked by insertion
+//! time ([`crate::page_token`]) the places that the pages lead to say it. An event that arrived late is old by the one and new by the other.
+
+use jiff::{SignedDuration, Timestamp};
+use latchkey_contracts::{
+    Feed,
+    page::{RawPage, raw_page},
+};
+
+use crate::{
+    body,
+    duplicates::{Breadth, Uuids, Window},
+    feed::{Definition, Paging},
+    instant, page,
+    page_token::Place,
+};
+
+/// Pages that are looked at: more than a page every minute for the whole overlap of a recovery.
+pub const MAX_PAGES: u32 = 4_096;
+
+/// A walk back over a chain's pages.
+#[derive(Debug)]
+pub struct LookBack {
+    feed: Feed,
+    from: Timestamp,
+    window: Window,
+    /// No event that is left out is later.
+    bound: Option<Timestamp>,
+    pages: u32,
+    is_over: bool,
+}
+
+impl LookBack {
+    /// Begins at a chain's newest page. Wanted is everything from `from` on; `newest_event` is the chain's, by event time.
+    #[must_use]
+    pub fn new(feed: Feed, from: Timestamp, newest_event: Option<Timestamp>) -> Self {
+        let bound = newest_event.filter(|_| is_by_event_time(feed));
+        let is_over = bound.is_some_and(|bound| bound < from);
+        Self { feed, from, window: Window::new(Breadth::Wide), bound, pages: 0, is_over }
+    }
+
+    /// Whether older pages are wanted.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        !self.is_over
+    }
+
+    /// Takes in a page and returns the sequence of the one before it, which is wanted if [`LookBack::goes_on`].
+    pub fn take(&mut self, page: &RawPage) -> u64 {
+        if let Some(chain_sequence) = passed(page) {
+            return chain_sequence;
+        }
+        let reached = reached(self.feed, page);
+        self.bound = Some(reached);
+        if self.pages == MAX_PAGES || !self.window.recall(uuids(page)) {
+            self.is_over = true;
+        } else if page.previous_sequence == 0 && is_first(page) {
+            self.bound = None;
+            self.is_over = true;
+        } else {
+            self.is_over = reached < self.from;
+        }
+        self.pages += 1;
+        page.previous_sequence
+    }
+
+    /// What was found, and from when on it is complete: later than wanted if the pages were too many, or are not kept any more.
+    #[must_use]
+    pub fn finish(self) -> (Window, Timestamp) {
+        let covered = self.bound.map_or(self.from, |bound| next_instant(bound).max(self.from));
+        (self.window, covered)
+    }
+}
+
+/// For a page of a backfill from before the chain's start, which holds nothing that polling could bring again: the page to go on with.
+#[must_use]
+pub fn passed(page: &RawPage) -> Option<u64> {
+    match &page.request {
+        Some(raw_page::Request::Repair(repair)) if repair.before_start => Some(repair.chain_sequence),
+        _ => None,
+    }
+}
+
+/// Whether nothing was ever stored before it. A page also has no predecessor if retention had removed all.
+#[must_use]
+pub fn is_first(page: &RawPage) -> bool {
+    page.events_total + page.duplicates.len() as u64 == u64::from(page.item_count)
+}
+
+/// Nothing stored up to and with this page happened later, but for events that claimed to be from the future.
+#[must_use]
+pub fn newest_event_up_to(page: &RawPage) -> Timestamp {
+    let fetched_at = instant::from_unix_nano(page.fetched_at_unix_nano);
+    instant::optional_from_unix_nano(page.newest_event_unix_nano).unwrap_or(fetched_at)
+}
+
+/// The uuids of a stored page; none if it cannot be read, which costs at worst that an event is taken for a new one. Of a repair those it
+/// has added alone: a day of events that were there already would leave no room for what polling may bring again.
+#[must_use]
+pub fn uuids(stored: &RawPage) -> Uuids {
+    let size = usize::try_from(stored.body_size).unwrap_or(body::MAX_BYTES);
+    let Ok(feed) = stored.feed.parse() else { return Uuids::default() };
+    let is_repair = matches!(stored.request, Some(raw_page::Request::Repair(_)));
+    let counts = |index: u32| !is_repair || stored.duplicates.binary_search(&index).is_err();
+    let fresh = |body: &[u8]| {
+        page::read(feed, body).map(|view| {
+            let items: Vec<_> =
+                (0..).zip(view.items).filter(|(index, _)| counts(*index)).map(|(_, item)| item).collect();
+            Window::default().mark(&items).fresh
+        })
+    };
+    body::unpack(&stored.body, size, fresh).ok().and_then(Result::ok).unwrap_or_default()
+}
+
+/// Nothing stored up to and with this page is later, by the time that the feed is asked by.
+fn reached(feed: Feed, page: &RawPage) -> Timestamp {
+    if is_by_event_time(feed) {
+        return newest_event_up_to(page);
+    }
+    let place = page.next_cursor.parse().ok().and_then(|cursor| Place::read(&cursor));
+    place.and_then(|place| place.newest()).unwrap_or_else(|| instant::from_unix_nano(page.fetched_at_unix_nano))
+}
+
+fn is_by_event_time(feed: Feed) -> bool {
+    Definition::of(feed).paging == Paging::Cursor
+}
+
+fn next_instant(time: Timestamp) -> Timestamp {
+    time.checked_add(SignedDuration::from_nanos(1)).unwrap_or(time)
+}
