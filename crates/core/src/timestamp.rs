@@ -31,17 +31,15 @@ pub enum Unit {
 /// Reads `2023-03-15T16:32:50.123456789Z` or the same with an offset such as `+02:00`.
 #[must_use]
 pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
-    let bytes = text.as_bytes();
-    let pair = |at: usize| digits(bytes.get(at..at + 2)?);
-    let is = |at: usize, byte: u8| bytes.get(at) == Some(&byte);
-    if !(is(4, b'-') && is(7, b'-') && is(10, b'T') && is(13, b':') && is(16, b':')) {
+    let (head, rest) = text.as_bytes().split_first_chunk()?;
+    let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2] = head else {
         return None;
-    }
-    let year = digits(bytes.get(..4)?)?;
-    let date = civil::Date::new(i16::try_from(year).ok()?, small(pair(5)?)?, small(pair(8)?)?).ok()?;
-    let (nanos, zone) = fraction(&bytes[19.min(bytes.len())..])?;
-    let second = small(pair(17)?).filter(|second| *second < 60)?;
-    let time = civil::Time::new(small(pair(11)?)?, small(pair(14)?)?, second, nanos).ok()?;
+    };
+    let year = 100 * i16::from(pair(y1, y2)?) + i16::from(pair(y3, y4)?);
+    let date = civil::Date::new(year, pair(m1, m2)?, pair(d1, d2)?).ok()?;
+    let (nanos, zone) = fraction(rest)?;
+    let second = pair(s1, s2).filter(|second| *second < 60)?;
+    let time = civil::Time::new(pair(h1, h2)?, pair(n1, n2)?, second, nanos).ok()?;
     writable(offset(zone)?.to_timestamp(date.to_datetime(time)).ok()?)
 }
 
@@ -93,19 +91,21 @@ pub fn unix_nano(timestamp: Timestamp) -> Option<i64> {
 
 fn write(out: &mut Vec<u8>, timestamp: Timestamp, separator: u8) {
     let datetime = Offset::UTC.to_datetime(timestamp);
+    let year = u32::from(datetime.year().unsigned_abs());
+    let [month, day] = [datetime.month(), datetime.day()].map(i8::unsigned_abs);
+    let [hour, minute, second] = [datetime.hour(), datetime.minute(), datetime.second()].map(i8::unsigned_abs);
+    let nanos = datetime.subsec_nanosecond().unsigned_abs();
     let mut text = *b"0000-00-00T00:00:00.000000000";
     text[10] = separator;
-    put(&mut text[..4], u32::from(datetime.year().unsigned_abs()));
-    for (at, value) in [
-        (5, datetime.month()),
-        (8, datetime.day()),
-        (11, datetime.hour()),
-        (14, datetime.minute()),
-        (17, datetime.second()),
-    ] {
-        put(&mut text[at..at + 2], u32::from(value.unsigned_abs()));
+    for (at, number) in [(5, month), (8, day), (11, hour), (14, minute), (17, second)] {
+        put(&mut text, at, number.into());
     }
-    put(&mut text[20..], datetime.subsec_nanosecond().unsigned_abs());
+    for (at, number) in
+        [(0, year / 100), (2, year), (21, nanos / 1_000_000), (23, nanos / 10_000), (25, nanos / 100), (27, nanos)]
+    {
+        put(&mut text, at, number);
+    }
+    text[20] = zero_to_nine(nanos / 100_000_000);
     out.extend_from_slice(&text);
 }
 
@@ -113,27 +113,34 @@ fn writable(timestamp: Timestamp) -> Option<Timestamp> {
     (timestamp.as_second() >= YEAR_ZERO).then_some(timestamp)
 }
 
-/// Writes a number over zeros, from the right.
-fn put(zeros: &mut [u8], value: u32) {
-    let mut rest = value;
-    for digit in zeros.iter_mut().rev() {
-        if rest == 0 {
-            break;
-        }
-        *digit = b'0' + u8::try_from(rest % 10).expect("a remainder of ten is one digit");
-        rest /= 10;
-    }
+/// Writes the last two digits of a number.
+#[inline]
+fn put(text: &mut [u8], at: usize, number: u32) {
+    (text[at], text[at + 1]) = (zero_to_nine(number / 10), zero_to_nine(number));
 }
 
-fn digits(bytes: &[u8]) -> Option<u32> {
-    bytes.iter().try_fold(0, |number: u32, byte| {
-        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
-        number.checked_mul(10)?.checked_add(u32::from(digit))
-    })
+/// The last digit of a number.
+#[inline]
+fn zero_to_nine(number: u32) -> u8 {
+    b'0' + (number % 10).to_le_bytes()[0]
 }
 
 fn small(number: u32) -> Option<i8> {
     i8::try_from(number).ok()
+}
+
+fn digits(bytes: &[u8]) -> Option<u32> {
+    bytes.iter().try_fold(0, |number: u32, byte| number.checked_mul(10)?.checked_add(digit(*byte)?.into()))
+}
+
+#[inline]
+fn pair(tens: u8, ones: u8) -> Option<i8> {
+    i8::try_from(10 * digit(tens)? + digit(ones)?).ok()
+}
+
+#[inline]
+fn digit(byte: u8) -> Option<u8> {
+    byte.checked_sub(b'0').filter(|digit| *digit < 10)
 }
 
 /// Splits what follows the seconds into nanoseconds and the zone.
@@ -145,12 +152,13 @@ fn fraction(rest: &[u8]) -> Option<(i32, &[u8])> {
 
 /// The decimal digits of a fraction of a second in nanoseconds.
 fn nanos(fraction: &[u8]) -> Option<i32> {
-    if fraction.is_empty() || !fraction.iter().all(u8::is_ascii_digit) {
+    let (kept, cut) = fraction.split_at(fraction.len().min(NANO_DIGITS));
+    if kept.is_empty() || !cut.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let kept = &fraction[..fraction.len().min(NANO_DIGITS)];
-    let missing = u32::try_from(NANO_DIGITS - kept.len()).ok()?;
-    i32::try_from(digits(kept)? * 10_u32.pow(missing)).ok()
+    let missing = [b'0'; NANO_DIGITS];
+    let mut digits = kept.iter().chain(&missing[kept.len()..]);
+    digits.try_fold(0, |nanos, byte| Some(10 * nanos + i32::from(digit(*byte)?)))
 }
 
 fn offset(zone: &[u8]) -> Option<Offset> {
