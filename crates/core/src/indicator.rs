@@ -9,7 +9,7 @@ mod punycode;
 
 use std::{borrow::Cow, net::IpAddr, str::FromStr};
 
-use crate::json;
+use crate::json::{self, Text};
 
 /// What a string field may hold, as schemas name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -94,6 +94,7 @@ pub struct Unknown(pub String);
 
 /// The indicators of one event.
 pub struct Indicators<'a> {
+    /// What is borrowed stands in the event without escapes, and needs none in a record.
     values: Vec<(Column, Cow<'a, str>)>,
     email_usernames: bool,
 }
@@ -196,8 +197,8 @@ impl<'a> Indicators<'a> {
     }
 
     /// Takes from `text` what `indicator` says it holds.
-    pub fn add(&mut self, indicator: Indicator, text: Cow<'a, str>) {
-        let text = trim(text);
+    pub fn add(&mut self, indicator: Indicator, text: Text<'a>) {
+        let text = trim(text.decode());
         if text.is_empty() {
             return;
         }
@@ -254,7 +255,10 @@ impl<'a> Indicators<'a> {
                 if index > 0 {
                     out.push(b',');
                 }
-                json::write_string(out, value);
+                match value {
+                    Cow::Borrowed(text) => json::write_text(out, Text::plain(text)),
+                    Cow::Owned(text) => json::write_string(out, text),
+                }
             }
             out.push(b']');
         }
@@ -287,7 +291,7 @@ impl<'a> Indicators<'a> {
     }
 
     fn email(&mut self, text: Cow<'a, str>) {
-        let Some(at) = text.rfind('@') else { return };
+        let Some(at) = text.bytes().rposition(|byte| byte == b'@') else { return };
         if self.email_usernames {
             let local = match &text {
                 Cow::Borrowed(text) => Cow::Borrowed(&text[..at]),
@@ -317,6 +321,13 @@ impl<'a> Indicators<'a> {
 }
 
 fn trim(text: Cow<'_, str>) -> Cow<'_, str> {
+    // Nearly all; looking for white space of any script takes longer.
+    if let [first, .., last] = text.as_bytes()
+        && first.is_ascii_graphic()
+        && last.is_ascii_graphic()
+    {
+        return text;
+    }
     match text {
         Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
         Cow::Owned(text) if text.trim().len() == text.len() => Cow::Owned(text),

@@ -21,7 +21,7 @@ pub use format::TimeFormat;
 pub(crate) use format::read as read_instant;
 pub(crate) use load::load as compile;
 pub use patch::{Hunk, Patch, patch};
-pub(crate) use plan::{NodeKind, Plan};
+pub(crate) use plan::{Member, NodeKind, Plan, find};
 
 pub use source::{MAX_ADDED_BYTES, MAX_CONCAT_PATHS, MAX_DERIVED_FIELDS, Mask, Pointer, Source};
 pub use validate::{Family, Validate};

@@ -4,9 +4,11 @@ use serde_json::{Value, json};
 use super::*;
 
 fn all(values: &[(Indicator, &str)], email_usernames: bool) -> Value {
+    // As they stand in an event.
+    let texts: Vec<_> = values.iter().map(|(indicator, text)| (*indicator, json!(text).to_string())).collect();
     let mut indicators = Indicators::new(email_usernames);
-    for (indicator, text) in values {
-        indicators.add(*indicator, Cow::Borrowed(text));
+    for (indicator, text) in &texts {
+        indicators.add(*indicator, Text::written(&text[1..text.len() - 1]));
     }
     let mut out = b"{\"\":0".to_vec();
     indicators.write(&mut out);

@@ -94,6 +94,12 @@ impl<'a> Parser<'a> {
         self.at
     }
 
+    /// Everything from the place on.
+    #[inline]
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        &self.bytes[self.at..]
+    }
+
     /// Steps over `byte` if it is next.
     #[inline]
     pub(crate) fn take_at_once(&mut self, byte: u8) -> bool {
@@ -178,6 +184,21 @@ impl<'a> Parser<'a> {
         if self.take_at_once(b'"') { Ok(false) } else { self.skip_escaped() }
     }
 
+    /// Steps over a string without escapes if one is next.
+    #[inline]
+    pub(crate) fn skip_plain_string(&mut self) -> bool {
+        let start = self.at;
+        if !self.take_at_once(b'"') {
+            return false;
+        }
+        self.at = self.special();
+        let ends = self.take_at_once(b'"');
+        if !ends {
+            self.at = start;
+        }
+        ends
+    }
+
     /// Goes on within a string, to its end.
     #[cold]
     fn skip_escaped(&mut self) -> Result<bool, Error> {
@@ -235,9 +256,11 @@ impl<'a> Parser<'a> {
     }
 
     fn digits(&mut self) -> Result<(), Error> {
-        let count = self.bytes[self.at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-        self.at += count;
-        if count > 0 { Ok(()) } else { Err(self.error(Reason::Malformed)) }
+        let start = self.at;
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.at += 1;
+        }
+        if self.at > start { Ok(()) } else { Err(self.error(Reason::Malformed)) }
     }
 
     fn literal(&mut self, word: &str, value: Value<'a>) -> Result<Value<'a>, Error> {

@@ -25,6 +25,9 @@ pub(super) type Coerced<T> = Result<Option<T>, Unfit>;
 
 const TYPE: &str = "type";
 
+/// Numbers of this length without an exponent lie far inside the range of floats.
+const FEW_DIGITS: usize = 100;
+
 /// Numbers keep their literal text.
 pub(super) fn string<'a>(value: &Value<'a>) -> Coerced<Text<'a>> {
     match value {
@@ -68,6 +71,17 @@ pub(super) fn float<'a>(value: &Value<'a>) -> Coerced<Cow<'a, str>> {
         Some(if is_json { literal } else { Cow::Owned(format!("{number:?}")) })
     });
     fit.map(Some).ok_or(Unfit { rule: TYPE, expected: "float" })
+}
+
+/// Whether a JSON number is a float of 64 bits. Only large exponents and hundreds of digits make one that is not.
+pub(super) fn is_finite(number: &str) -> bool {
+    let is_short = number.len() <= FEW_DIGITS && !number.bytes().any(|byte| matches!(byte, b'e' | b'E'));
+    is_short || number.parse().is_ok_and(f64::is_finite)
+}
+
+/// Whether a JSON number is an integer in range that records have in this form, as they have all but minus zero.
+pub(super) fn is_written_so(number: &str, width: Width) -> bool {
+    number.parse().is_ok_and(|number| width.holds(number)) && number != "-0"
 }
 
 /// The spellings of Go's `strconv.ParseBool`.

@@ -124,8 +124,7 @@ impl<'s, 'a> Walk<'s, 'a> {
     fn quick_record(&mut self, quick: &Quick<'s>, text: &'a str, at: usize) -> Option<(Range<usize>, Timestamp)> {
         let uuid = quick.places.slots[quick.uuid].scalar(text)?.name().filter(|uuid| !uuid.is_empty())?;
         let row_id = self.frame.row_ids.of(uuid.as_bytes());
-        let mut run = Run::new(text);
-        run.open(&mut self.out, at);
+        let mut run = Run::new(text, at);
         self.quick_members(quick, None, text, &mut run)?;
         run.flush(&mut self.out);
         if !self.problems.is_empty() {
@@ -164,7 +163,9 @@ impl<'s, 'a> Walk<'s, 'a> {
         while at < members.end {
             let node = quick.plan.node(at);
             let slot = quick.places.slots[at];
-            if slot.is_set() {
+            if node.is_verbatim && slot.is_text() {
+                run.member(&mut self.out, slot.member());
+            } else if slot.is_set() {
                 self.quick_field(quick, at, slot, text, run)?;
             } else if node.required {
                 return None;
@@ -191,42 +192,35 @@ impl<'s, 'a> Walk<'s, 'a> {
         run: &mut Run<'a>,
     ) -> Option<()> {
         let node = quick.plan.node(at);
-        let range = slot.range();
-        let start = range.start - node.key_len;
         match &node.kind {
             NodeKind::Object if slot.form == Form::Object => {
-                run.member(&mut self.out, start..range.start + 1);
+                let range = slot.range();
+                run.open(&mut self.out, slot.member().start..range.start + 1);
                 self.quick_members(quick, Some(at), text, run)?;
                 run.close(&mut self.out, range.end - 1);
             }
             NodeKind::Object => return None,
-            NodeKind::Value(Kind::String { indicators, validate, .. })
-                if indicators.is_empty() && validate.is_none() && slot.is_text() =>
-            {
-                run.member(&mut self.out, start..range.end);
-            }
+            NodeKind::Value(kind) if stands(kind, slot, text) => run.member(&mut self.out, slot.member()),
             NodeKind::Value(Kind::String { indicators, validate, .. }) => {
                 let value = coerce::string(&slot.scalar(text)?).ok()??;
                 if slot.is_text() {
-                    run.member(&mut self.out, start..range.end);
+                    run.member(&mut self.out, slot.member());
                 } else {
-                    run.interrupt(&mut self.out, start..range.start);
+                    run.interrupt(&mut self.out, slot.key());
                     json::write_text(&mut self.out, value);
                 }
-                let value = value.decode();
-                if validate.as_ref().is_some_and(|rule| !rule.holds(&value)) {
+                if validate.as_ref().is_some_and(|rule| !rule.holds(&value.decode())) {
                     return None;
                 }
                 for indicator in indicators {
-                    self.indicators.add(*indicator, value.clone());
+                    self.indicators.add(*indicator, value);
                 }
             }
-            NodeKind::Value(Kind::Json) => run.member(&mut self.out, start..range.end),
             NodeKind::Value(Kind::Timestamp { formats, event_time, .. }) => {
                 let value = slot.scalar(text)?;
                 match coerce::instant(&value, formats).ok()? {
                     Some(instant) => {
-                        run.interrupt(&mut self.out, start..range.start);
+                        run.interrupt(&mut self.out, slot.key());
                         self.instant(instant, *event_time, &value);
                     }
                     None if node.required => return None,
@@ -236,10 +230,10 @@ impl<'s, 'a> Walk<'s, 'a> {
             NodeKind::Value(kind) => {
                 let value = match slot.scalar(text) {
                     Some(value) => value,
-                    None => json::parse(&text.as_bytes()[range.clone()]).ok()?,
+                    None => json::parse(&text.as_bytes()[slot.range()]).ok()?,
                 };
                 let before = run.mark(&mut self.out);
-                run.interrupt(&mut self.out, start..range.start);
+                run.interrupt(&mut self.out, slot.key());
                 let drift = std::mem::take(&mut self.drift);
                 let set = self.value(kind, &value);
                 if !std::mem::replace(&mut self.drift, drift).is_empty() {
@@ -271,6 +265,19 @@ impl<'s, 'a> Walk<'s, 'a> {
                 self.drift.add_unknown(path.general(Some(stranger.name(text))), &value);
             }
         }
+    }
+}
+
+/// Whether the record has a value as the event has it, and nothing else comes of it.
+fn stands(kind: &Kind, slot: Slot, text: &str) -> bool {
+    match (kind, slot.form) {
+        (Kind::String { indicators, validate, .. }, Form::Plain | Form::Escaped) => {
+            indicators.is_empty() && validate.is_none()
+        }
+        (Kind::Json, _) | (Kind::Boolean, Form::True | Form::False) => true,
+        (Kind::Float, Form::Number) => coerce::is_finite(&text[slot.range()]),
+        (Kind::Integer(width), Form::Number) => coerce::is_written_so(&text[slot.range()], *width),
+        _ => false,
     }
 }
 

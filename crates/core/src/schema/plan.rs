@@ -17,9 +17,9 @@ pub(crate) struct Plan {
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) name: String,
-    /// How many bytes its key takes.
-    pub(crate) key_len: usize,
     pub(crate) required: bool,
+    /// Whether a text is written as it stands and nothing else comes of it, which is so for most fields.
+    pub(crate) is_verbatim: bool,
     pub(crate) kind: NodeKind,
     pub(crate) parent: Option<usize>,
     /// Behind the last of its members: where the next field of its object begins.
@@ -30,9 +30,10 @@ pub(crate) struct Node {
 
 /// A field as its object finds it.
 #[derive(Clone, Debug)]
-struct Member {
+pub(crate) struct Member {
     key: Key,
-    node: usize,
+    pub(crate) node: usize,
+    pub(crate) is_object: bool,
 }
 
 /// A key as it stands in compact JSON: `"name":`.
@@ -70,15 +71,16 @@ impl Plan {
         let mut added = Vec::with_capacity(fields.len());
         for field in fields {
             let at = self.nodes.len();
-            added.push(Member { key: Key::new(&field.key), node: at });
+            let is_object = matches!(field.kind, Kind::Object(_));
+            added.push(Member { key: Key::new(&field.key), node: at, is_object });
             let (kind, members): (_, &[Field]) = match &field.kind {
                 Kind::Object(object) => (NodeKind::Object, object.fields.as_slice()),
                 other => (NodeKind::Value(other.clone()), &[]),
             };
             self.nodes.push(Node {
                 name: field.name.clone(),
-                key_len: field.key.len(),
                 required: field.required,
+                is_verbatim: is_verbatim(&field.kind),
                 kind,
                 parent,
                 end: at + 1,
@@ -105,20 +107,39 @@ impl Plan {
         object.map_or(0..self.nodes.len(), |at| at + 1..self.nodes[at].end)
     }
 
-    /// Which of an object's fields `text` begins with the key of: its number among them, and the field. Looked for from the field
-    /// numbered `next` on and then from the first: events mostly have their fields in the schema's order.
-    #[inline]
-    pub(crate) fn find(&self, object: Option<usize>, next: usize, text: &[u8]) -> Option<(usize, usize)> {
-        let members = object.map_or(&self.members, |at| &self.nodes[at].members);
-        let head = text.first_chunk();
-        let found = |number: usize| members[number].key.begins(text, head).then(|| (number, members[number].node));
-        (next..members.len()).chain(0..next.min(members.len())).find_map(found)
+    /// The fields of an object, or those of the event itself, by their keys.
+    pub(crate) fn fields(&self, object: Option<usize>) -> &[Member] {
+        object.map_or(&self.members, |at| &self.nodes[at].members)
     }
 
     /// The field of an object with this name.
     pub(crate) fn named(&self, object: Option<usize>, name: &str) -> Option<usize> {
-        let members = object.map_or(&self.members, |at| &self.nodes[at].members);
-        members.iter().map(|member| member.node).find(|at| self.nodes[*at].name == name)
+        self.fields(object).iter().map(|member| member.node).find(|at| self.nodes[*at].name == name)
+    }
+}
+
+fn is_verbatim(kind: &Kind) -> bool {
+    match kind {
+        Kind::Json => true,
+        Kind::String { indicators, validate, mask } => indicators.is_empty() && validate.is_none() && mask.is_none(),
+        _ => false,
+    }
+}
+
+/// Which of an object's fields `text` begins with the key of. Looked for from the field numbered `next` on and then from the first:
+/// events mostly have their fields in the schema's order.
+#[inline]
+pub(crate) fn find(fields: &[Member], next: usize, text: &[u8]) -> Option<usize> {
+    let head = text.first_chunk();
+    let begins = |number: &usize| fields[*number].key.begins(text, head);
+    (next..fields.len()).find(begins).or_else(|| (0..next.min(fields.len())).find(begins))
+}
+
+impl Member {
+    /// How many bytes its key takes.
+    #[inline]
+    pub(crate) fn key_len(&self) -> usize {
+        self.key.text.len()
     }
 }
 

@@ -192,11 +192,8 @@ impl<'s, 'a> Walk<'s, 'a> {
             None => text,
         };
         json::write_text(&mut self.out, shown);
-        if !indicators.is_empty() {
-            let shown: Cow<'a, str> = shown.decode();
-            for indicator in indicators {
-                self.indicators.add(*indicator, shown.clone());
-            }
+        for indicator in indicators {
+            self.indicators.add(*indicator, shown);
         }
     }
 

@@ -1,8 +1,10 @@
 //! Notes where the value of each declared field stands in an event, and checks that the text is JSON without surprises.
 
+use std::ops::Range;
+
 use crate::{
     json::{Parser, Text},
-    schema::{NodeKind, Plan},
+    schema::{Member, Plan, find},
     special::Marks,
 };
 
@@ -17,8 +19,9 @@ const MAX_LEVELS: usize = 16;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slot {
     pub(super) form: Form,
-    pub(super) start: u32,
-    pub(super) end: u32,
+    key: u32,
+    start: u32,
+    end: u32,
 }
 
 /// What a value looks like.
@@ -56,7 +59,7 @@ pub(super) struct Places {
 }
 
 impl Slot {
-    const ABSENT: Self = Self { form: Form::Absent, start: 0, end: 0 };
+    const ABSENT: Self = Self { form: Form::Absent, key: 0, start: 0, end: 0 };
 
     pub(super) fn is_set(self) -> bool {
         !matches!(self.form, Form::Absent | Form::Null)
@@ -67,14 +70,25 @@ impl Slot {
     }
 
     /// Where the value stands.
-    pub(super) fn range(self) -> std::ops::Range<usize> {
+    pub(super) fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize
+    }
+
+    /// Where the key and its colon stand.
+    pub(super) fn key(self) -> Range<usize> {
+        self.key as usize..self.start as usize
+    }
+
+    /// Where both stand.
+    pub(super) fn member(self) -> Range<usize> {
+        self.key as usize..self.end as usize
     }
 }
 
 impl Places {
     /// Reads the event that begins at byte `at` of `text`; where it ends, or `None` if there is anything unusual about it.
     pub(super) fn read(&mut self, plan: &Plan, text: &str, marks: &Marks, at: usize) -> Option<usize> {
+        u32::try_from(text.len()).ok()?;
         self.slots.clear();
         self.slots.resize(plan.len(), Slot::ABSENT);
         self.strangers.clear();
@@ -84,24 +98,25 @@ impl Places {
     }
 }
 
-struct Reader<'r> {
+struct Reader<'r, 'p> {
     plan: &'r Plan,
     text: &'r str,
     parser: Parser<'r>,
-    places: &'r mut Places,
+    places: &'p mut Places,
 }
 
-impl Reader<'_> {
+impl<'r> Reader<'r, '_> {
     fn object(&mut self, object: Option<usize>) -> Option<()> {
         self.parser.take_at_once(b'{').then_some(())?;
         if self.parser.take_at_once(b'}') {
             return Some(());
         }
+        let fields = self.plan.fields(object);
         let mut next = 0;
         loop {
-            match self.plan.find(object, next, &self.text.as_bytes()[self.parser.at()..]) {
-                Some((number, node)) => {
-                    self.declared(node)?;
+            match find(fields, next, self.parser.rest()) {
+                Some(number) => {
+                    self.declared(&fields[number])?;
                     next = number + 1;
                 }
                 None => self.stranger(object)?,
@@ -112,21 +127,22 @@ impl Reader<'_> {
         }
     }
 
-    fn declared(&mut self, node: usize) -> Option<()> {
-        if self.places.slots[node].form != Form::Absent {
-            return None;
-        }
-        self.parser.skip(self.plan.node(node).key_len);
+    #[inline]
+    fn declared(&mut self, field: &'r Member) -> Option<()> {
+        let key = self.parser.at();
+        self.parser.skip(field.key_len());
         let start = self.parser.at();
-        let is_object = matches!(self.plan.node(node).kind, NodeKind::Object);
-        let form = if is_object && self.parser.peek() == Some(b'{') {
-            self.object(Some(node))?;
+        let form = if field.is_object && self.parser.peek() == Some(b'{') {
+            self.object(Some(field.node))?;
             Form::Object
         } else {
             verbatim(&mut self.parser, 0)?
         };
-        let (start, end) = (u32::try_from(start).ok()?, u32::try_from(self.parser.at()).ok()?);
-        self.places.slots[node] = Slot { form, start, end };
+        let slot = &mut self.places.slots[field.node];
+        if slot.form != Form::Absent {
+            return None;
+        }
+        *slot = Slot { form, key: place(key), start: place(start), end: place(self.parser.at()) };
         Some(())
     }
 
@@ -147,7 +163,7 @@ impl Reader<'_> {
 
 impl Stranger {
     /// Where its value stands.
-    pub(super) fn value(&self) -> std::ops::Range<usize> {
+    pub(super) fn value(&self) -> Range<usize> {
         self.start + self.name + 3..self.end
     }
 
@@ -157,6 +173,12 @@ impl Stranger {
     }
 }
 
+/// Whatever lies in a page: [`Places::read`] takes no longer one.
+#[inline]
+fn place(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
 /// A key without escapes, and its colon.
 fn key<'t>(parser: &mut Parser<'t>) -> Option<Text<'t>> {
     let key = (parser.peek() == Some(b'"')).then(|| parser.string().ok()).flatten()?;
@@ -164,14 +186,15 @@ fn key<'t>(parser: &mut Parser<'t>) -> Option<Text<'t>> {
 }
 
 /// Steps over a value that the plain way would write as it stands: no white space in it, no key that is escaped or stands twice.
+#[inline]
 fn verbatim(parser: &mut Parser<'_>, level: usize) -> Option<Form> {
+    if parser.skip_plain_string() {
+        return Some(Form::Plain);
+    }
     Some(match parser.peek()? {
         b'"' => {
-            if parser.skip_string().ok()? {
-                Form::Escaped
-            } else {
-                Form::Plain
-            }
+            parser.skip_string().ok()?;
+            Form::Escaped
         }
         b'-' | b'0'..=b'9' => {
             parser.number().ok()?;

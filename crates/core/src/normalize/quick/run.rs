@@ -5,41 +5,46 @@
 
 use std::ops::Range;
 
+/// No member stands there.
+const NOWHERE: usize = usize::MAX;
+
 /// The piece that is to be copied next, if what follows does not make it longer.
 pub(super) struct Run<'t> {
     text: &'t str,
     from: usize,
     to: usize,
+    /// Where the member stands that would make the piece longer: at its end if it ends with an opened object, else behind a comma.
+    next: usize,
 }
 
 impl<'t> Run<'t> {
-    pub(super) fn new(text: &'t str) -> Self {
-        Self { text, from: 0, to: 0 }
+    /// The piece is the brace at byte `at` of the text.
+    pub(super) fn new(text: &'t str, at: usize) -> Self {
+        Self { text, from: at, to: at + 1, next: at + 1 }
     }
 
-    /// Begins an object with the brace that stands at `at`.
-    pub(super) fn open(&mut self, out: &mut Vec<u8>, at: usize) {
-        self.flush(out);
-        (self.from, self.to) = (at, at + 1);
-    }
-
-    /// Adds `"name":value` or, for an object, `"name":{`, with a comma if it is not the first.
+    /// Adds `"name":value`, with a comma if it is not the first.
+    #[inline]
     pub(super) fn member(&mut self, out: &mut Vec<u8>, range: Range<usize>) {
-        let bytes = self.text.as_bytes();
-        if self.from < self.to {
-            let first = bytes[self.to - 1] == b'{';
-            let follows = self.to == range.start || self.to + 1 == range.start && bytes[self.to] == b',';
-            // Behind a brace nothing may lie between, and elsewhere just the comma.
-            if follows && first == (self.to == range.start) {
-                self.to = range.end;
-                return;
-            }
+        if range.start != self.next {
+            self.turn_to(out, range.start);
         }
+        self.to = range.end;
+        self.next = range.end + 1;
+    }
+
+    /// Adds `"name":{`, with a comma if it is not the first.
+    pub(super) fn open(&mut self, out: &mut Vec<u8>, range: Range<usize>) {
+        self.member(out, range);
+        self.next = self.to;
+    }
+
+    fn turn_to(&mut self, out: &mut Vec<u8>, at: usize) {
         self.flush(out);
         if out.last() != Some(&b'{') {
             out.push(b',');
         }
-        (self.from, self.to) = (range.start, range.end);
+        self.from = at;
     }
 
     /// Adds `"name":`, for a value that is written anew.
@@ -52,6 +57,7 @@ impl<'t> Run<'t> {
     pub(super) fn close(&mut self, out: &mut Vec<u8>, at: usize) {
         if self.from < self.to && self.to == at {
             self.to += 1;
+            self.next = self.to + 1;
         } else {
             self.flush(out);
             out.push(b'}');
@@ -62,6 +68,7 @@ impl<'t> Run<'t> {
     pub(super) fn flush(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.text.as_bytes()[self.from..self.to]);
         self.from = self.to;
+        self.next = NOWHERE;
     }
 
     /// A place to go [`Run::back`] to: everything up to here written.

@@ -13,6 +13,8 @@ fields:
   - {name: at, type: timestamp, isEventTime: true}
   - {name: who, type: object, fields: [{name: id, type: string, indicators: [actor_id]}, {name: ip, type: string, validate: {ip: any}}]}
   - {name: count, type: int}
+  - {name: share, type: float}
+  - {name: open, type: boolean}
   - {name: tags, type: array, element: {type: string}}
   - {name: more, type: json}
 ";
@@ -58,6 +60,24 @@ fn fields_are_put_in_the_schemas_order_and_unknown_ones_behind() {
         r#"{"x":{"z":1},"count":"5","who":{"y":true,"ip":"192.0.2.1","id":"b"},"uuid":"a"}"#,
         Some(r#"{"uuid":"a","who":{"id":"b","ip":"192.0.2.1","y":true},"count":5,"x":{"z":1}}"#),
     );
+}
+
+#[test]
+fn numbers_keep_their_digits_unless_they_mean_others() {
+    let zeros = "0".repeat(200);
+    for (event, expect) in [
+        (r#""count":-7,"share":-1.50,"open":true"#, Some(r#""count":-7,"share":-1.50,"open":true"#)),
+        (r#""count":2147483647,"share":2E1,"open":false"#, Some(r#""count":2147483647,"share":2E1,"open":false"#)),
+        (r#""count":-0,"open":1"#, Some(r#""count":0,"open":true"#)),
+        (&format!(r#""share":1{zeros}"#), Some(&format!(r#""share":1{zeros}"#))),
+        (&format!(r#""share":1{zeros}{zeros}"#), None),
+        (r#""share":1e400"#, None),
+        (r#""count":2147483648"#, None),
+        (r#""count":1e1"#, None),
+    ] {
+        let whole = |fields: &str| format!(r#"{{"uuid":"a",{fields}}}"#);
+        check(&whole(event), expect.map(whole).as_deref());
+    }
 }
 
 #[test]

@@ -95,7 +95,8 @@ fn compact() -> impl Strategy<Value = String> {
     prop_oneof![
         5 => proptest::sample::select(vec![
             "\"56YE2TYN2VFYRLNSHKPW5NVT5E\"", "\"2023-03-15T16:32:50.123Z\"", "\"2023-03-15T16:32:50.5+01:00\"", "\"192.0.2.1\"",
-            "\"ann@example.com\"", "\"Zo\\u00eb\"", "\"Zoë\"", "\"\"", "12", "-3.50", "1e2", "true", "null", "[]", "{}", "[1,\"a\",null]",
+            "\"ann@example.com\"", "\"Zo\\u00eb\"", "\"Zoë\"", "\"\"", "12", "-0", "-3.50", "1e2", "1e400",
+            "9223372036854775808", "true", "false", "null", "[]", "{}", "[1,\"a\",null]",
             "{\"a\":1}", "{\"a\":1,\"a\":2}", "{\"a\": 1}", "\"bad \\x\"", "01", "nul", "\"2023-13-15T16:32:50Z\"", "{\"a\":{\"b\":[{\"c\":null}]}}",
         ]).prop_map(str::to_owned),
         1 => value(),
