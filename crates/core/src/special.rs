@@ -33,12 +33,14 @@ impl Marks {
     /// The first marked place from `at` on.
     #[inline]
     pub(crate) fn next(&self, at: usize) -> Option<usize> {
-        let mut index = at / WORD;
-        let mut word = self.words.get(index)? >> (at % WORD) << (at % WORD);
-        while word == 0 {
-            index += 1;
-            word = *self.words.get(index)?;
-        }
+        let word = self.words.get(at / WORD)? >> (at % WORD);
+        if word == 0 { self.beyond(at / WORD) } else { Some(at + word.trailing_zeros() as usize) }
+    }
+
+    /// The first marked place behind a word. Seldom needed: few strings are as long.
+    #[inline(never)]
+    fn beyond(&self, word: usize) -> Option<usize> {
+        let (index, word) = self.words.iter().enumerate().skip(word + 1).find(|(_, word)| **word != 0)?;
         Some(WORD * index + word.trailing_zeros() as usize)
     }
 }

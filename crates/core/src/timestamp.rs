@@ -15,6 +15,19 @@ const YEAR_ZERO: i64 = -62_167_219_200;
 /// Digits after the decimal point that an instant keeps.
 const NANO_DIGITS: usize = 9;
 
+/// The digits of each number below 100.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[b'0'; 2]; 100];
+    let mut number = 0;
+    while number < pairs.len() {
+        pairs[number] = [DIGITS[number / 10], DIGITS[number % 10]];
+        number += 1;
+    }
+    pairs
+};
+
+const DIGITS: &[u8; 10] = b"0123456789";
+
 /// The unit in which an epoch timestamp counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
@@ -100,12 +113,12 @@ fn write(out: &mut Vec<u8>, timestamp: Timestamp, separator: u8) {
     for (at, number) in [(5, month), (8, day), (11, hour), (14, minute), (17, second)] {
         put(&mut text, at, number.into());
     }
-    for (at, number) in
-        [(0, year / 100), (2, year), (21, nanos / 1_000_000), (23, nanos / 10_000), (25, nanos / 100), (27, nanos)]
-    {
+    let pairs =
+        [(0, year / 100), (2, year), (21, nanos / 1_000_000), (23, nanos / 10_000), (25, nanos / 100), (27, nanos)];
+    for (at, number) in pairs {
         put(&mut text, at, number);
     }
-    text[20] = zero_to_nine(nanos / 100_000_000);
+    text[20] = PAIRS[nanos as usize / 100_000_000][1];
     out.extend_from_slice(&text);
 }
 
@@ -115,14 +128,8 @@ fn writable(timestamp: Timestamp) -> Option<Timestamp> {
 
 /// Writes the last two digits of a number.
 #[inline]
-fn put(text: &mut [u8], at: usize, number: u32) {
-    (text[at], text[at + 1]) = (zero_to_nine(number / 10), zero_to_nine(number));
-}
-
-/// The last digit of a number.
-#[inline]
-fn zero_to_nine(number: u32) -> u8 {
-    b'0' + (number % 10).to_le_bytes()[0]
+fn put(text: &mut [u8; 29], at: usize, number: u32) {
+    text[at..at + 2].copy_from_slice(&PAIRS[number as usize % 100]);
 }
 
 fn small(number: u32) -> Option<i8> {

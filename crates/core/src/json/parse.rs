@@ -94,12 +94,6 @@ impl<'a> Parser<'a> {
         self.at
     }
 
-    /// Everything from the place on.
-    #[inline]
-    pub(crate) fn rest(&self) -> &'a [u8] {
-        &self.bytes[self.at..]
-    }
-
     /// Steps over `byte` if it is next.
     #[inline]
     pub(crate) fn take_at_once(&mut self, byte: u8) -> bool {
@@ -113,11 +107,6 @@ impl<'a> Parser<'a> {
         let found = self.bytes[self.at..].starts_with(word.as_bytes());
         self.at += if found { word.len() } else { 0 };
         found
-    }
-
-    /// Goes on behind what is known to be there.
-    pub(crate) fn skip(&mut self, length: usize) {
-        self.at += length;
     }
 
     fn value(&mut self, depth: usize) -> Result<Value<'a>, Error> {
@@ -182,21 +171,6 @@ impl<'a> Parser<'a> {
         self.at += 1;
         self.at = self.special();
         if self.take_at_once(b'"') { Ok(false) } else { self.skip_escaped() }
-    }
-
-    /// Steps over a string without escapes if one is next.
-    #[inline]
-    pub(crate) fn skip_plain_string(&mut self) -> bool {
-        let start = self.at;
-        if !self.take_at_once(b'"') {
-            return false;
-        }
-        self.at = self.special();
-        let ends = self.take_at_once(b'"');
-        if !ends {
-            self.at = start;
-        }
-        ends
     }
 
     /// Goes on within a string, to its end.

@@ -183,6 +183,7 @@ impl<'s, 'a> Walk<'s, 'a> {
         Some(())
     }
 
+    #[inline(never)]
     fn quick_field(
         &mut self,
         quick: &Quick<'s>,
@@ -202,13 +203,15 @@ impl<'s, 'a> Walk<'s, 'a> {
             NodeKind::Object => return None,
             NodeKind::Value(kind) if stands(kind, slot, text) => run.member(&mut self.out, slot.member()),
             NodeKind::Value(Kind::String { indicators, validate, .. }) => {
-                let value = coerce::string(&slot.scalar(text)?).ok()??;
-                if slot.is_text() {
+                let value = if slot.is_text() {
                     run.member(&mut self.out, slot.member());
+                    slot.text(text)
                 } else {
+                    let value = coerce::string(&slot.scalar(text)?).ok()??;
                     run.interrupt(&mut self.out, slot.key());
                     json::write_text(&mut self.out, value);
-                }
+                    value
+                };
                 if validate.as_ref().is_some_and(|rule| !rule.holds(&value.decode())) {
                     return None;
                 }
@@ -271,9 +274,6 @@ impl<'s, 'a> Walk<'s, 'a> {
 /// Whether the record has a value as the event has it, and nothing else comes of it.
 fn stands(kind: &Kind, slot: Slot, text: &str) -> bool {
     match (kind, slot.form) {
-        (Kind::String { indicators, validate, .. }, Form::Plain | Form::Escaped) => {
-            indicators.is_empty() && validate.is_none()
-        }
         (Kind::Json, _) | (Kind::Boolean, Form::True | Form::False) => true,
         (Kind::Float, Form::Number) => coerce::is_finite(&text[slot.range()]),
         (Kind::Integer(width), Form::Number) => coerce::is_written_so(&text[slot.range()], *width),
@@ -284,17 +284,20 @@ fn stands(kind: &Kind, slot: Slot, text: &str) -> bool {
 impl Slot {
     /// The value, unless it is an array or an object.
     fn scalar(self, text: &str) -> Option<Value<'_>> {
-        let raw = &text[self.range()];
         Some(match self.form {
             Form::Absent | Form::Null => Value::Null,
             Form::True => Value::Bool(true),
             Form::False => Value::Bool(false),
-            Form::Number => Value::Number(raw),
-            Form::Plain | Form::Escaped => {
-                Value::String(Text::from_raw(&raw[1..raw.len() - 1], self.form == Form::Escaped))
-            }
+            Form::Number => Value::Number(&text[self.range()]),
+            Form::Plain | Form::Escaped => Value::String(self.text(text)),
             Form::Array | Form::Object => return None,
         })
+    }
+
+    /// The value, which must be a text.
+    fn text(self, text: &str) -> Text<'_> {
+        let Range { start, end } = self.range();
+        Text::from_raw(&text[start + 1..end - 1], self.form == Form::Escaped)
     }
 }
 

@@ -126,13 +126,20 @@ fn is_verbatim(kind: &Kind) -> bool {
     }
 }
 
-/// Which of an object's fields `text` begins with the key of. Looked for from the field numbered `next` on and then from the first:
-/// events mostly have their fields in the schema's order.
+/// Which of an object's fields `text` begins with the key of: the one numbered `next`, as mostly, since events have their fields in
+/// the schema's order, or else another.
 #[inline]
 pub(crate) fn find(fields: &[Member], next: usize, text: &[u8]) -> Option<usize> {
+    let expected = fields.get(next).is_some_and(|field| field.key.begins(text, text.first_chunk()));
+    if expected { Some(next) } else { search(fields, next, text) }
+}
+
+/// Looked for from the field numbered `next` on and then from the first: most fields that are missing leave the others in order.
+#[inline(never)]
+fn search(fields: &[Member], next: usize, text: &[u8]) -> Option<usize> {
     let head = text.first_chunk();
-    let begins = |number: &usize| fields[*number].key.begins(text, head);
-    (next..fields.len()).find(begins).or_else(|| (0..next.min(fields.len())).find(begins))
+    let mut numbers = (next..fields.len()).chain(0..next.min(fields.len()));
+    numbers.find(|number| fields[*number].key.begins(text, head))
 }
 
 impl Member {

@@ -92,72 +92,87 @@ impl Places {
         self.slots.clear();
         self.slots.resize(plan.len(), Slot::ABSENT);
         self.strangers.clear();
-        let mut reader = Reader { plan, text, parser: Parser::within(text, marks, at), places: self };
-        reader.object(None)?;
-        Some(reader.parser.at())
+        Reader { plan, text, marks, places: self }.object(None, at)
     }
 }
 
+/// Its methods take the place where something begins, and answer with where it ends.
 struct Reader<'r, 'p> {
     plan: &'r Plan,
     text: &'r str,
-    parser: Parser<'r>,
+    marks: &'r Marks,
     places: &'p mut Places,
 }
 
-impl<'r> Reader<'r, '_> {
-    fn object(&mut self, object: Option<usize>) -> Option<()> {
-        self.parser.take_at_once(b'{').then_some(())?;
-        if self.parser.take_at_once(b'}') {
-            return Some(());
+impl Reader<'_, '_> {
+    fn object(&mut self, object: Option<usize>, start: usize) -> Option<usize> {
+        let (bytes, fields) = (self.text.as_bytes(), self.plan.fields(object));
+        match bytes.get(start..)? {
+            [b'{', b'}', ..] => return Some(start + 2),
+            [b'{', ..] => {}
+            _ => return None,
         }
-        let fields = self.plan.fields(object);
-        let mut next = 0;
+        let (mut at, mut next) = (start + 1, 0);
         loop {
-            match find(fields, next, self.parser.rest()) {
+            at = match find(fields, next, &bytes[at..]) {
                 Some(number) => {
-                    self.declared(&fields[number])?;
                     next = number + 1;
+                    self.declared(&fields[number], at)?
                 }
-                None => self.stranger(object)?,
-            }
-            if !self.parser.take_at_once(b',') {
-                return self.parser.take_at_once(b'}').then_some(());
+                None => self.stranger(object, at)?,
+            };
+            match bytes.get(at)? {
+                b',' => at += 1,
+                b'}' => return Some(at + 1),
+                _ => return None,
             }
         }
     }
 
     #[inline]
-    fn declared(&mut self, field: &'r Member) -> Option<()> {
-        let key = self.parser.at();
-        self.parser.skip(field.key_len());
-        let start = self.parser.at();
-        let form = if field.is_object && self.parser.peek() == Some(b'{') {
-            self.object(Some(field.node))?;
-            Form::Object
-        } else {
-            verbatim(&mut self.parser, 0)?
+    fn declared(&mut self, field: &Member, key: usize) -> Option<usize> {
+        let start = key + field.key_len();
+        let (form, end) = match self.plain_string(start) {
+            Some(end) => (Form::Plain, end),
+            None => self.other(field, start)?,
         };
         let slot = &mut self.places.slots[field.node];
         if slot.form != Form::Absent {
             return None;
         }
-        *slot = Slot { form, key: place(key), start: place(start), end: place(self.parser.at()) };
-        Some(())
+        *slot = Slot { form, key: place(key), start: place(start), end: place(end) };
+        Some(end)
     }
 
-    fn stranger(&mut self, object: Option<usize>) -> Option<()> {
-        let start = self.parser.at();
-        let name = key(&mut self.parser)?;
-        let repeated = |other: &&Stranger| other.object == object && other.name(self.text) == name.raw();
+    /// A string without escapes, as most values are.
+    #[inline]
+    fn plain_string(&self, start: usize) -> Option<usize> {
+        let bytes = self.text.as_bytes();
+        let end = (bytes.get(start)? == &b'"').then(|| self.marks.next(start + 1))??;
+        (bytes[end] == b'"').then_some(end + 1)
+    }
+
+    #[inline(never)]
+    fn other(&mut self, field: &Member, start: usize) -> Option<(Form, usize)> {
+        if field.is_object && self.text.as_bytes().get(start) == Some(&b'{') {
+            return Some((Form::Object, self.object(Some(field.node), start)?));
+        }
+        let mut parser = Parser::within(self.text, self.marks, start);
+        Some((verbatim(&mut parser, 0)?, parser.at()))
+    }
+
+    fn stranger(&mut self, object: Option<usize>, start: usize) -> Option<usize> {
+        let mut parser = Parser::within(self.text, self.marks, start);
+        let name = key(&mut parser)?;
+        let repeated = |other: &Stranger| other.object == object && other.name(self.text) == name.raw();
         let strangers = &self.places.strangers;
-        if strangers.len() == MAX_STRANGERS || strangers.iter().any(|other| repeated(&other)) {
+        if strangers.len() == MAX_STRANGERS || strangers.iter().any(repeated) {
             return None;
         }
-        verbatim(&mut self.parser, 0)?;
-        let stranger = Stranger { object, start, name: name.raw().len(), end: self.parser.at() };
+        verbatim(&mut parser, 0)?;
+        let stranger = Stranger { object, start, name: name.raw().len(), end: parser.at() };
         self.places.strangers.push(stranger);
-        Some(())
+        Some(stranger.end)
     }
 }
 
@@ -186,15 +201,14 @@ fn key<'t>(parser: &mut Parser<'t>) -> Option<Text<'t>> {
 }
 
 /// Steps over a value that the plain way would write as it stands: no white space in it, no key that is escaped or stands twice.
-#[inline]
 fn verbatim(parser: &mut Parser<'_>, level: usize) -> Option<Form> {
-    if parser.skip_plain_string() {
-        return Some(Form::Plain);
-    }
     Some(match parser.peek()? {
         b'"' => {
-            parser.skip_string().ok()?;
-            Form::Escaped
+            if parser.skip_string().ok()? {
+                Form::Escaped
+            } else {
+                Form::Plain
+            }
         }
         b'-' | b'0'..=b'9' => {
             parser.number().ok()?;

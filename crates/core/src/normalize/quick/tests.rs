@@ -83,6 +83,10 @@ fn numbers_keep_their_digits_unless_they_mean_others() {
 #[test]
 fn what_is_unusual_is_left_to_the_plain_way() {
     for event in [
+        "",
+        "[]",
+        "{",
+        r#"["uuid":"a"}"#,
         r#"{ "uuid":"a"}"#,
         r#"{"uuid": "a"}"#,
         r#"{"uu\u0069d":"a"}"#,
