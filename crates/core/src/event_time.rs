@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use memchr::memmem::Finder;
 
-use crate::{page::ItemView, timestamp};
+use crate::{feed::Definition, page::ItemView, timestamp};
 
 static KEY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"timestamp\""));
 
@@ -28,8 +28,27 @@ pub fn of(item: &[u8]) -> Option<Timestamp> {
     under(&KEY, item)
 }
 
+/// By which time of its events a feed is asked: when they happened, or when 1Password had them.
+#[derive(Clone, Debug)]
+pub struct Asked(Option<Finder<'static>>);
+
+impl Asked {
+    /// As the feed's definition says.
+    #[must_use]
+    pub fn by(definition: &Definition) -> Self {
+        let key = definition.answer.inserted_at.as_ref().map(|key| format!("\"{key}\""));
+        Self(key.map(|key| Finder::new(&key).into_owned()))
+    }
+
+    /// That time of one item. One that does not say when 1Password had it was there after it happened.
+    #[must_use]
+    pub fn time(&self, item: &[u8]) -> Option<Timestamp> {
+        self.0.as_ref().and_then(|key| under(key, item)).or_else(|| of(item))
+    }
+}
+
 /// The same for another key, which `key` finds with its quotes.
-pub(crate) fn under(key: &Finder<'_>, item: &[u8]) -> Option<Timestamp> {
+fn under(key: &Finder<'_>, item: &[u8]) -> Option<Timestamp> {
     key.find_iter(item).find_map(|at| {
         let value = item[at + key.needle().len()..].trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
         let text = value.strip_prefix(b"\"")?;

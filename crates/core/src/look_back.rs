@@ -30,16 +30,18 @@ pub struct LookBack {
     /// No event that is left out is later.
     bound: Option<Timestamp>,
     pages: u32,
+    most: u32,
     is_over: bool,
 }
 
 impl LookBack {
     /// Begins at a chain's newest page. Wanted is everything from `from` on; `newest_event` is the chain's, by event time.
+    /// `most` is [`MAX_PAGES`] but for tests.
     #[must_use]
-    pub fn new(feed: Feed, from: Timestamp, newest_event: Option<Timestamp>) -> Self {
+    pub fn new(feed: Feed, from: Timestamp, newest_event: Option<Timestamp>, most: u32) -> Self {
         let bound = newest_event.filter(|_| is_by_event_time(feed));
         let is_over = bound.is_some_and(|bound| bound < from);
-        Self { feed, from, window: Window::new(Breadth::Wide), bound, pages: 0, is_over }
+        Self { feed, from, window: Window::new(Breadth::Wide), bound, pages: 0, most, is_over }
     }
 
     /// Whether older pages are wanted.
@@ -55,7 +57,7 @@ impl LookBack {
         }
         let reached = reached(self.feed, page);
         self.bound = Some(reached);
-        if self.pages == MAX_PAGES || !self.window.recall(uuids(page)) {
+        if self.pages == self.most || !self.window.recall(uuids(page)) {
             self.is_over = true;
         } else if page.previous_sequence == 0 && is_first(page) {
             self.bound = None;
@@ -88,6 +90,13 @@ pub fn passed(page: &RawPage) -> Option<u64> {
 #[must_use]
 pub fn is_first(page: &RawPage) -> bool {
     page.events_total + page.duplicates.len() as u64 == u64::from(page.item_count)
+}
+
+/// Nothing stored before this page happened later, but by a clock that is ahead.
+#[must_use]
+pub fn newest_event_before(page: &RawPage) -> Timestamp {
+    let noted = instant::optional_from_unix_nano(page.previous_answer_unix_nano);
+    noted.unwrap_or_else(|| instant::from_unix_nano(page.fetched_at_unix_nano))
 }
 
 /// Nothing stored up to and with this page happened later, but for events that claimed to be from the future.

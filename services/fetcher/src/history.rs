@@ -6,7 +6,7 @@ use latchkey_contracts::Feed;
 use latchkey_core::{
     duplicates::{WALKED_BACK, Window},
     instant,
-    look_back::{LookBack, newest_event_up_to, passed, uuids},
+    look_back::{LookBack, MAX_PAGES, newest_event_up_to, passed, uuids},
 };
 
 /// Pages of a chain after which one carries the newest uuids, for those who rebuild the window.
@@ -59,7 +59,7 @@ pub(crate) async fn wide(
     newest_event: Option<Timestamp>,
     from: Timestamp,
 ) -> Result<(Window, Timestamp), Error> {
-    let (mut back, mut sequence) = (LookBack::new(feed, from, newest_event), newest);
+    let (mut back, mut sequence) = (LookBack::new(feed, from, newest_event, MAX_PAGES), newest);
     while back.goes_on() {
         // Retention may have removed the rest.
         let Some(page) = bus.page_at(sequence).await? else { break };

@@ -218,6 +218,7 @@ impl<'a> Performer<'a> {
                 turn.recovering_from().filter(|_| fetched.has_more),
             ),
             recoveries: turn.recoveries(),
+            previous_answer_unix_nano: instant::optional_to_unix_nano(turn.last_success_at()),
             recent,
         };
         self.held = Some(Held { page, fresh: marked.fresh, new_items: marked.new_items, span });

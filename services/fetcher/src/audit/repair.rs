@@ -132,6 +132,7 @@ impl Repair<'_> {
             newest_event_unix_nano: instant::optional_to_unix_nano(newest_event_at),
             recovering_from_unix_nano: instant::optional_to_unix_nano(position.recovering_from),
             recoveries: history.recoveries,
+            previous_answer_unix_nano: instant::optional_to_unix_nano(history.last_success_at),
             request: Some(request),
             recent: Bytes::new(),
         })

@@ -24,7 +24,7 @@ const USAGES: latchkey_simulator::Feed = latchkey_simulator::Feed::ItemUsages;
 
 impl World {
     /// Waits for a reading of item usages to be as wanted.
-    async fn reread_where(&self, kind: &str, condition: impl Fn(&Reread) -> bool) -> Reread {
+    pub(crate) async fn reread_where(&self, kind: &str, condition: impl Fn(&Reread) -> bool) -> Reread {
         let deadline = Instant::now() + PATIENCE_WITH_THE_DEAD;
         loop {
             let stored = self.bus.last_reread(kind, &chain(Feed::ItemUsages)).await.unwrap();
