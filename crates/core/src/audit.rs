@@ -26,7 +26,8 @@ pub mod held_up {
     pub const ALL: [&str; 3] = [STREAM_FULL, PAGE_TOO_LARGE, CONTENDED];
 }
 
-/// How far an event's time may lie behind the moment at which it was stored: what clocks of devices may be ahead.
+/// How far an event's time may lie behind the moment at which it was stored, where its page does not note how far it does
+/// ([`crate::look_back::latest_event_up_to`]), and where pages are gone.
 pub const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// The longest span that is read by one reset.

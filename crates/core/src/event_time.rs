@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use memchr::memmem::Finder;
 
 use crate::{feed::Definition, page::ItemView, timestamp};
@@ -20,6 +20,18 @@ static KEY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"timesta
 #[must_use]
 pub fn newest(items: &[ItemView<'_>], now: Timestamp) -> Option<Timestamp> {
     items.iter().filter_map(|item| of(item.raw)).filter(|time| *time <= now).max()
+}
+
+/// How far a device's clock may be ahead for its events to be recognised wherever they are looked for.
+pub const AHEAD: SignedDuration = SignedDuration::from_hours(26);
+
+/// The latest time that any item says, of the future too, but no more than [`AHEAD`] of `now`; `None` if no item has one that can be read.
+///
+/// Who looks for stored events of some time must not stop before a page that has such an event.
+#[must_use]
+pub fn latest(items: &[ItemView<'_>], now: Timestamp) -> Option<Timestamp> {
+    let most = now.saturating_add(AHEAD).unwrap_or(Timestamp::MAX);
+    items.iter().filter_map(|item| of(item.raw)).max().map(|latest| latest.min(most))
 }
 
 /// The time of one item, if it has one that can be read.
@@ -93,6 +105,20 @@ mod tests {
         ] {
             check(&[item], None);
         }
+    }
+
+    #[test]
+    fn the_latest_is_of_the_future_too_within_bounds() {
+        let check = |times: &[&str], expect: Option<&str>| {
+            let raw: Vec<String> = times.iter().map(|time| format!(r#"{{"timestamp":"{time}"}}"#)).collect();
+            let items: Vec<_> = raw.iter().map(|raw| ItemView { raw: raw.as_bytes(), uuid: None }).collect();
+            let now = "2026-06-01T00:00:00Z".parse().unwrap();
+            assert_eq!(latest(&items, now), expect.map(|time| time.parse().unwrap()), "{times:?}");
+        };
+        check(&["2026-05-01T00:00:00Z", "soon"], Some("2026-05-01T00:00:00Z"));
+        check(&["2026-06-01T20:00:00Z", "2026-05-01T00:00:00Z"], Some("2026-06-01T20:00:00Z"));
+        check(&["2027-01-01T00:00:00Z"], Some("2026-06-02T02:00:00Z"));
+        check(&["soon"], None);
     }
 
     #[test]

@@ -137,6 +137,8 @@ pub struct Fetched {
     pub new_items: u32,
     /// The time of the newest of them, if it can be read.
     pub newest_event_at: Option<Timestamp>,
+    /// The latest time that any of them says, of the future too.
+    pub latest_event_at: Option<Timestamp>,
 }
 
 /// What became of a published page.
@@ -245,10 +247,16 @@ impl Turn {
         self.history.newest_event_at
     }
 
-    /// The newest answer that was a page, this turn's included.
+    /// No event that the chain has stored says that it happened later.
     #[must_use]
-    pub fn last_success_at(&self) -> Option<Timestamp> {
-        self.history.last_success_at
+    pub fn latest_event_at(&self) -> Option<Timestamp> {
+        self.position.latest_event_at
+    }
+
+    /// No event that the chain has stored says that it happened later, nor had 1Password any of them later.
+    #[must_use]
+    pub fn stored_until(&self) -> Option<Timestamp> {
+        self.position.latest_event_at.max(self.history.last_success_at)
     }
 
     /// From which time on, as the feed is asked, the API may repeat what was stored before a recovery; `None`: there is none under way.
@@ -364,6 +372,7 @@ impl Turn {
         self.arrived_at(page, now);
         self.position.sequence = sequence;
         self.position.page_id = Some(page.page_id.clone());
+        self.position.latest_event_at = self.position.latest_event_at.max(page.latest_event_at);
         self.position.cursor = Some(page.cursor.clone());
         let action = if page.has_more { self.go_on(now) } else { self.caught_up(now) };
         Step { settled: Some(Settled::Stored(sequence)), action }

@@ -183,6 +183,7 @@ mod tests {
             position: Position {
                 sequence: 4,
                 page_id: None,
+                latest_event_at: None,
                 cursor: "c".parse().ok(),
                 recovering_from: Some(ago(9_000)),
             },

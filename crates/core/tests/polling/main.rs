@@ -111,6 +111,7 @@ proptest! {
                     items,
                     new_items: items.saturating_sub(1),
                     newest_event_at: None,
+                    latest_event_at: None,
                 }),
                 Action::Publish { .. } => Input::Published(match kind {
                     2 => Published::Conflict,
@@ -143,6 +144,7 @@ fn after_page_seven_with(policy: Policy) -> Turn {
         has_news: true,
         events_total: 7,
         newest_event_at: None,
+        latest_event_at: None,
         recovering_from: None,
         recoveries: 0,
     };
@@ -158,6 +160,7 @@ fn page(cursor: &str, has_more: bool, items: u32) -> Fetched {
         items,
         new_items: items,
         newest_event_at: None,
+        latest_event_at: None,
     }
 }
 
@@ -193,6 +196,7 @@ fn the_same_page_further_on_is_somebody_elses() {
         has_news: true,
         events_total: 20,
         newest_event_at: None,
+        latest_event_at: None,
         recovering_from: None,
         recoveries: 0,
     };

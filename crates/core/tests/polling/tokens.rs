@@ -126,6 +126,7 @@ impl World {
             has_news: page.item_count as usize > page.duplicates.len(),
             events_total: page.events_total,
             newest_event_at: instant::optional_from_unix_nano(page.newest_event_unix_nano),
+            latest_event_at: None,
             recovering_from: instant::optional_from_unix_nano(page.recovering_from_unix_nano),
             recoveries: page.recoveries,
         });
@@ -137,7 +138,7 @@ impl World {
     }
 
     fn look_back(&self, from: Timestamp, turn: &Turn, most: u32) -> (Window, Timestamp) {
-        let (mut back, mut sequence) = (LookBack::new(FEED, from, turn.newest_event_at(), most), turn.sequence());
+        let (mut back, mut sequence) = (LookBack::new(FEED, from, None, most), turn.sequence());
         while back.goes_on() {
             let Some(page) = self.page_at(sequence) else { break };
             sequence = back.take(page);
@@ -173,6 +174,7 @@ impl World {
             items: u32::try_from(view.items.len()).unwrap(),
             new_items: marked.new_items,
             newest_event_at: newest,
+            latest_event_at: None,
         };
         let page = RawPage {
             page_id: fetched.page_id.clone(),

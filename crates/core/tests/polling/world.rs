@@ -216,7 +216,18 @@ impl World {
             recoveries: turn.recoveries(),
         };
         let cursor = page.cursor.clone();
-        Ok((page, Fetched { page_id, cursor, has_more, items: count, new_items, newest_event_at: newest }))
+        Ok((
+            page,
+            Fetched {
+                page_id,
+                cursor,
+                has_more,
+                items: count,
+                new_items,
+                newest_event_at: newest,
+                latest_event_at: None,
+            },
+        ))
     }
 
     /// From when on everything that is stored finds room in a fetcher's memory.
@@ -263,6 +274,7 @@ impl World {
             has_news: !page.events.is_empty(),
             events_total: page.total,
             newest_event_at: page.newest,
+            latest_event_at: None,
             recovering_from: page.recovering_from,
             recoveries: page.recoveries,
         });

@@ -9,7 +9,7 @@ use latchkey_contracts::{
 use latchkey_core::{
     audit::{Known, MAX_KNOWN, SKEW, Span},
     body, instant,
-    look_back::{is_first, newest_event_before},
+    look_back::{is_first, latest_event_up_to, older_until},
     page,
 };
 
@@ -48,13 +48,15 @@ impl Stored {
             };
             let page = page.message;
             let fetched_at = instant::from_unix_nano(page.fetched_at_unix_nano);
-            if fetched_at < span.from.saturating_sub(SKEW).unwrap_or(Timestamp::MIN) {
+            // Events that came late are older than their page; those of clocks that are ahead are younger.
+            let until = fetched_at.saturating_add(SKEW).unwrap_or(Timestamp::MAX).max(latest_event_up_to(&page));
+            if until < span.from {
                 break;
             }
-            oldest = Some(newest_event_before(&page));
+            oldest = Some(older_until(&page));
             stored.remember(&page)?;
             if page.previous_sequence == 0 {
-                gone_before = Some(if is_first(&page) { Timestamp::MIN } else { newest_event_before(&page) });
+                gone_before = Some(if is_first(&page) { Timestamp::MIN } else { older_until(&page) });
                 break;
             }
             sequence = page.previous_sequence;

@@ -100,6 +100,7 @@ async fn what_a_recovery_has_passed_by_is_read_whether_or_not_audits_are_on_a_sc
             ..before
         };
         world.bus.publish_checkpoint(&chain, &left).await.unwrap();
+        // Where audits were off, they would come back to it after minutes.
         world.bus.delete_tasks(&chain).await.unwrap();
         // No window of the schedule reaches back.
         let none = json!({"audit": {"enabled": enabled, "recent_every": "1s", "recent_reach": "0s", "wide_reach": "0s", "older_reach": "0s"}});

@@ -89,8 +89,8 @@ async fn lk109_events_that_only_an_audit_finds() {
 
 #[tokio::test]
 async fn lk109_events_that_an_audit_finds_and_cannot_store() {
-    // PAGES has 6 MB of it.
-    let watched = Watched::with_room(simulator(account()).await, &audited(), Some(16 << 20)).await;
+    // PAGES has 27 MB of it.
+    let watched = Watched::with_room(simulator(account()).await, &audited(), Some(64 << 20)).await;
     watched.caught_up().await;
     let others = Chain { source: "others".parse().unwrap(), feed: Feed::ItemUsages };
     fill(watched.line.bus(), &others).await;
