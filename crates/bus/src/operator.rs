@@ -1,7 +1,10 @@
 //! What operators do with the `nats` tool, for tests of what follows from it. No program of ours does any of it.
 
 use async_nats::{HeaderMap, jetstream::consumer::pull};
-use latchkey_contracts::topology::{Consumer, Stream};
+use latchkey_contracts::{
+    Chain, subject,
+    topology::{Consumer, PAGES, Stream},
+};
 
 use crate::{Error, connect::Bus, provision::consumer_config};
 
@@ -9,6 +12,11 @@ use crate::{Error, connect::Bus, provision::consumer_config};
 pub async fn purge(bus: &Bus, stream: &Stream) -> Result<(), Error> {
     let purged = bus.stream(stream).await?.purge().await;
     purged.map(|_| ()).map_err(|error| Error::unavailable("purging a stream", error))
+}
+
+/// `nats stream purge PAGES --subject`, of a chain.
+pub async fn purge_pages(bus: &Bus, chain: &Chain) -> Result<(), Error> {
+    bus.purge(&PAGES, subject::page(chain), u64::MAX).await
 }
 
 /// `nats stream rm`.

@@ -6,10 +6,10 @@
 
 use std::sync::LazyLock;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use memchr::memmem::Finder;
 
-use crate::{page::ItemView, timestamp};
+use crate::{feed::Definition, page::ItemView, timestamp};
 
 static KEY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"timestamp\""));
 
@@ -22,14 +22,45 @@ pub fn newest(items: &[ItemView<'_>], now: Timestamp) -> Option<Timestamp> {
     items.iter().filter_map(|item| of(item.raw)).filter(|time| *time <= now).max()
 }
 
+/// How far a device's clock may be ahead for its events to be recognised wherever they are looked for.
+pub const AHEAD: SignedDuration = SignedDuration::from_hours(26);
+
+/// The latest time that any item says, of the future too, but no more than [`AHEAD`] of `now`; `None` if no item has one that can be read.
+///
+/// Who looks for stored events of some time must not stop before a page that has such an event.
+#[must_use]
+pub fn latest(items: &[ItemView<'_>], now: Timestamp) -> Option<Timestamp> {
+    let most = now.saturating_add(AHEAD).unwrap_or(Timestamp::MAX);
+    items.iter().filter_map(|item| of(item.raw)).max().map(|latest| latest.min(most))
+}
+
 /// The time of one item, if it has one that can be read.
 #[must_use]
 pub fn of(item: &[u8]) -> Option<Timestamp> {
     under(&KEY, item)
 }
 
+/// By which time of its events a feed is asked: when they happened, or when 1Password had them.
+#[derive(Clone, Debug)]
+pub struct Asked(Option<Finder<'static>>);
+
+impl Asked {
+    /// As the feed's definition says.
+    #[must_use]
+    pub fn by(definition: &Definition) -> Self {
+        let key = definition.answer.inserted_at.as_ref().map(|key| format!("\"{key}\""));
+        Self(key.map(|key| Finder::new(&key).into_owned()))
+    }
+
+    /// That time of one item. One that does not say when 1Password had it was there after it happened.
+    #[must_use]
+    pub fn time(&self, item: &[u8]) -> Option<Timestamp> {
+        self.0.as_ref().and_then(|key| under(key, item)).or_else(|| of(item))
+    }
+}
+
 /// The same for another key, which `key` finds with its quotes.
-pub(crate) fn under(key: &Finder<'_>, item: &[u8]) -> Option<Timestamp> {
+fn under(key: &Finder<'_>, item: &[u8]) -> Option<Timestamp> {
     key.find_iter(item).find_map(|at| {
         let value = item[at + key.needle().len()..].trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
         let text = value.strip_prefix(b"\"")?;
@@ -74,6 +105,20 @@ mod tests {
         ] {
             check(&[item], None);
         }
+    }
+
+    #[test]
+    fn the_latest_is_of_the_future_too_within_bounds() {
+        let check = |times: &[&str], expect: Option<&str>| {
+            let raw: Vec<String> = times.iter().map(|time| format!(r#"{{"timestamp":"{time}"}}"#)).collect();
+            let items: Vec<_> = raw.iter().map(|raw| ItemView { raw: raw.as_bytes(), uuid: None }).collect();
+            let now = "2026-06-01T00:00:00Z".parse().unwrap();
+            assert_eq!(latest(&items, now), expect.map(|time| time.parse().unwrap()), "{times:?}");
+        };
+        check(&["2026-05-01T00:00:00Z", "soon"], Some("2026-05-01T00:00:00Z"));
+        check(&["2026-06-01T20:00:00Z", "2026-05-01T00:00:00Z"], Some("2026-06-01T20:00:00Z"));
+        check(&["2027-01-01T00:00:00Z"], Some("2026-06-02T02:00:00Z"));
+        check(&["soon"], None);
     }
 
     #[test]

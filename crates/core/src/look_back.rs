@@ -1,7 +1,7 @@
 //! A chain's stored pages from the newest back: what it would recognise if it were read again from a point in time.
 //!
 //! Whoever reads the stream hands page after page to a [`LookBack`], which says where the next one is. Where a feed is asked by event time
-//! the point is one, and the pages' own notes of their newest events say when no older page can matter; where it is asked by insertion
+//! the point is one, and the pages' own notes of the latest time that any event says tell when no older page can matter; where it is asked by insertion
 //! time ([`crate::page_token`]) the places that the pages lead to say it. An event that arrived late is old by the one and new by the other.
 
 use jiff::{SignedDuration, Timestamp};
@@ -30,16 +30,19 @@ pub struct LookBack {
     /// No event that is left out is later.
     bound: Option<Timestamp>,
     pages: u32,
+    most: u32,
     is_over: bool,
 }
 
 impl LookBack {
-    /// Begins at a chain's newest page. Wanted is everything from `from` on; `newest_event` is the chain's, by event time.
+    /// Begins at a chain's newest page. Wanted is everything from `from` on; `latest_event` is the latest time that
+    /// any of them says.
+    /// `most` is [`MAX_PAGES`] but for tests.
     #[must_use]
-    pub fn new(feed: Feed, from: Timestamp, newest_event: Option<Timestamp>) -> Self {
-        let bound = newest_event.filter(|_| is_by_event_time(feed));
+    pub fn new(feed: Feed, from: Timestamp, latest_event: Option<Timestamp>, most: u32) -> Self {
+        let bound = latest_event.filter(|_| is_by_event_time(feed));
         let is_over = bound.is_some_and(|bound| bound < from);
-        Self { feed, from, window: Window::new(Breadth::Wide), bound, pages: 0, is_over }
+        Self { feed, from, window: Window::new(Breadth::Wide), bound, pages: 0, most, is_over }
     }
 
     /// Whether older pages are wanted.
@@ -55,7 +58,7 @@ impl LookBack {
         }
         let reached = reached(self.feed, page);
         self.bound = Some(reached);
-        if self.pages == MAX_PAGES || !self.window.recall(uuids(page)) {
+        if self.pages == self.most || !self.window.recall(uuids(page)) {
             self.is_over = true;
         } else if page.previous_sequence == 0 && is_first(page) {
             self.bound = None;
@@ -90,6 +93,20 @@ pub fn is_first(page: &RawPage) -> bool {
     page.events_total + page.duplicates.len() as u64 == u64::from(page.item_count)
 }
 
+/// No event on an older page says that it happened later, as far as clocks are within [`crate::event_time::AHEAD`].
+#[must_use]
+pub fn older_until(page: &RawPage) -> Timestamp {
+    let noted = instant::optional_from_unix_nano(page.older_until_unix_nano);
+    noted.unwrap_or_else(|| instant::from_unix_nano(page.fetched_at_unix_nano))
+}
+
+/// No event up to and with this page says that it happened later, as far as clocks are within [`crate::event_time::AHEAD`]. Of pages that do not
+/// note it, events that claimed to be from the future do not count.
+#[must_use]
+pub fn latest_event_up_to(page: &RawPage) -> Timestamp {
+    instant::optional_from_unix_nano(page.latest_event_unix_nano).unwrap_or_else(|| newest_event_up_to(page))
+}
+
 /// Nothing stored up to and with this page happened later, but for events that claimed to be from the future.
 #[must_use]
 pub fn newest_event_up_to(page: &RawPage) -> Timestamp {
@@ -118,7 +135,7 @@ pub fn uuids(stored: &RawPage) -> Uuids {
 /// Nothing stored up to and with this page is later, by the time that the feed is asked by.
 fn reached(feed: Feed, page: &RawPage) -> Timestamp {
     if is_by_event_time(feed) {
-        return newest_event_up_to(page);
+        return latest_event_up_to(page);
     }
     let place = page.next_cursor.parse().ok().and_then(|cursor| Place::read(&cursor));
     place.and_then(|place| place.newest()).unwrap_or_else(|| instant::from_unix_nano(page.fetched_at_unix_nano))
@@ -130,4 +147,56 @@ fn is_by_event_time(feed: Feed) -> bool {
 
 fn next_instant(time: Timestamp) -> Timestamp {
     time.checked_add(SignedDuration::from_nanos(1)).unwrap_or(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+    use crate::page::ItemView;
+
+    fn hour(hours: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hours)
+    }
+
+    /// A page of one event, stored by `at`; up to it, none says that it happened after `latest`.
+    fn page(uuid: &str, at: i64, latest: i64, previous_sequence: u64) -> RawPage {
+        let body = format!(r#"{{"items":[{{"uuid":"{uuid}"}}],"cursor":"c","has_more":false}}"#);
+        RawPage {
+            feed: Feed::ItemUsages.to_string(),
+            body: body::pack(body.as_bytes()),
+            body_size: body.len() as u64,
+            item_count: 1,
+            events_total: 9,
+            previous_sequence,
+            newest_event_unix_nano: instant::to_unix_nano(hour(at)),
+            latest_event_unix_nano: instant::to_unix_nano(hour(latest)),
+            ..RawPage::default()
+        }
+    }
+
+    #[test]
+    fn what_a_clock_that_was_ahead_has_put_behind_the_point_is_recognised() {
+        let mut back = LookBack::new(Feed::ItemUsages, hour(50), Some(hour(60)), MAX_PAGES);
+        for (page, goes_on) in
+            [(page("new", 60, 60, 3), true), (page("ahead", 40, 52, 2), true), (page("old", 30, 30, 1), false)]
+        {
+            back.take(&page);
+            assert_eq!(back.goes_on(), goes_on);
+        }
+        let (window, covered) = back.finish();
+        assert_eq!(covered, hour(50));
+        let item = |uuid| ItemView { raw: b"{}", uuid: Some(Cow::Borrowed(uuid)) };
+        assert_eq!(window.mark(&["ahead", "new", "other"].map(item)).duplicates, [0, 1]);
+    }
+
+    #[test]
+    fn what_there_was_no_room_for_is_not_covered() {
+        let mut back = LookBack::new(Feed::ItemUsages, hour(0), Some(hour(60)), 1);
+        back.take(&page("new", 60, 60, 3));
+        back.take(&page("ahead", 40, 52, 2));
+        assert!(!back.goes_on());
+        assert_eq!(back.finish().1, next_instant(hour(52)));
+    }
 }

@@ -14,13 +14,12 @@
 mod under_way;
 
 use jiff::{SignedDuration, Timestamp};
-use memchr::memmem::Finder;
 use serde::{Deserialize, Serialize};
 
 use self::under_way::UnderWay;
 use crate::{
     cursor::Cursor,
-    event_time,
+    event_time::Asked,
     feed::Definition,
     page::{Error, PageView},
 };
@@ -129,6 +128,12 @@ impl Place {
         }
     }
 
+    /// The same place, with nothing asked for that was inserted at `time` or before.
+    #[must_use]
+    pub fn beginning_after(self, time: Timestamp) -> Self {
+        Self { after: self.after.max(time), ..self }
+    }
+
     /// The place after the page that came at `received_at`. `date` is 1Password's clock, if the answer says it.
     ///
     /// An event that does not say when it was inserted was inserted after it happened. A page none of whose events says either is refused
@@ -180,10 +185,8 @@ struct Times {
 impl Times {
     /// A time after `latest` counts as that.
     fn of(definition: &Definition, page: &PageView<'_>, latest: Timestamp) -> Self {
-        let key = format!("\"{}\"", definition.answer.inserted_at.as_deref().unwrap_or_default());
-        let key = Finder::new(&key);
-        let time = |item: &[u8]| event_time::under(&key, item).or_else(|| event_time::of(item));
-        let times = page.items.iter().filter_map(|item| time(item.raw)).map(|time| time.min(latest));
+        let asked = Asked::by(definition);
+        let times = page.items.iter().filter_map(|item| asked.time(item.raw)).map(|time| time.min(latest));
         times.fold(Self { oldest: None, newest: None }, |times, time| Self {
             oldest: Some(times.oldest.map_or(time, |oldest| oldest.min(time))),
             newest: times.newest.max(Some(time)),

@@ -137,6 +137,8 @@ pub struct Fetched {
     pub new_items: u32,
     /// The time of the newest of them, if it can be read.
     pub newest_event_at: Option<Timestamp>,
+    /// The latest time that any of them says, of the future too.
+    pub latest_event_at: Option<Timestamp>,
 }
 
 /// What became of a published page.
@@ -243,6 +245,18 @@ impl Turn {
     #[must_use]
     pub fn newest_event_at(&self) -> Option<Timestamp> {
         self.history.newest_event_at
+    }
+
+    /// No event that the chain has stored says that it happened later.
+    #[must_use]
+    pub fn latest_event_at(&self) -> Option<Timestamp> {
+        self.position.latest_event_at
+    }
+
+    /// No event that the chain has stored says that it happened later, nor had 1Password any of them later.
+    #[must_use]
+    pub fn stored_until(&self) -> Option<Timestamp> {
+        self.position.latest_event_at.max(self.history.last_success_at)
     }
 
     /// From which time on, as the feed is asked, the API may repeat what was stored before a recovery; `None`: there is none under way.
@@ -358,6 +372,7 @@ impl Turn {
         self.arrived_at(page, now);
         self.position.sequence = sequence;
         self.position.page_id = Some(page.page_id.clone());
+        self.position.latest_event_at = self.position.latest_event_at.max(page.latest_event_at);
         self.position.cursor = Some(page.cursor.clone());
         let action = if page.has_more { self.go_on(now) } else { self.caught_up(now) };
         Step { settled: Some(Settled::Stored(sequence)), action }
@@ -367,8 +382,8 @@ impl Turn {
     fn arrived_at(&mut self, page: &Fetched, now: Timestamp) {
         let from = self.recovering_from().filter(|_| page.has_more);
         self.position.recovering_from = from;
-        if let Some(Reset { from: Some(from), reason, .. }) = self.reset.take() {
-            self.history.recovered(Recovery { at: now, from, reason: reason.into() });
+        if let Some(Reset { from: Some(from), passed_by, reason, .. }) = self.reset.take() {
+            self.history.recovered(Recovery { at: now, from, reason: reason.into() }, passed_by);
         }
         self.history.cursor_refusals = 0;
     }
@@ -404,13 +419,15 @@ impl Turn {
     }
 
     fn fetch(&self) -> Action {
-        let begin = |start| Request::From { start, limit: self.limit };
         match (&self.reset, &self.position.cursor) {
-            (Some(Reset { from: Some(_), place: Some(place), .. }), _) => {
-                let anew = place.anew(self.limit).cursor().expect("a place without a token is short");
-                Action::Fetch(Request::After(anew))
+            (Some(Reset { from: Some(from), place: Some(place), .. }), _) => {
+                let anew = place.anew(self.limit).beginning_after(*from);
+                Action::Fetch(Request::After(anew.cursor().expect("a place without a token is short")))
             }
-            (Some(Reset { from: Some(from), .. }), _) => Action::Fetch(begin(*from)),
+            (Some(Reset { from: Some(start), .. }), _) => {
+                let limit = recovery::page_limit(self.limit, self.history.recoveries);
+                Action::Fetch(Request::From { start: *start, limit })
+            }
             (Some(Reset { from: None, place: Some(place), .. }), _) => {
                 Action::LookBack { from: place.anew(self.limit).begins_after() }
             }
@@ -418,7 +435,7 @@ impl Turn {
                 Action::LookBack { from: recovery::wanted(&self.history, self.start()) }
             }
             (None, Some(cursor)) => Action::Fetch(Request::After(cursor.clone())),
-            (None, None) => Action::Fetch(begin(self.policy.start)),
+            (None, None) => Action::Fetch(Request::From { start: self.policy.start, limit: self.limit }),
         }
     }
 
@@ -430,10 +447,11 @@ impl Turn {
     fn looked_back(&mut self, covered: Timestamp) -> Action {
         let start = self.start();
         if let Some(reset) = &mut self.reset {
-            reset.from = Some(match &reset.place {
-                Some(place) => place.anew(self.limit).begins_after(),
-                None => recovery::chosen(&self.history, start, covered),
-            });
+            let (from, passed_by) = match &reset.place {
+                Some(place) => recovery::after_a_place(&place.anew(self.limit), covered),
+                None => recovery::after_a_cursor(&self.history, start, covered),
+            };
+            (reset.from, reset.passed_by) = (Some(from), passed_by);
         }
         self.fetch()
     }
@@ -466,7 +484,7 @@ impl Turn {
     }
 
     fn begin_again(&mut self, reason: &'static str) -> Action {
-        self.reset = Some(Reset { from: None, place: self.place(), reason });
+        self.reset = Some(Reset { from: None, passed_by: None, place: self.place(), reason });
         self.fetch()
     }
 

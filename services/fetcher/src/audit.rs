@@ -42,9 +42,18 @@ const NO_PLACE_PAUSE: Duration = Duration::from_secs(3);
 /// The same for the audits on a schedule, which many chains begin together and none is in a hurry for: at most.
 const NO_PLACE_FOR_AUDIT: Duration = Duration::from_mins(1);
 
+/// When an audit is offered again that this fetcher is not to make: at most, and half as long at least, so that thousands that came together
+/// do not stay together.
+const OFF_PAUSE: Duration = Duration::from_mins(10);
+
+/// The same; `random` is uniform in `[0, 1)`.
+pub(crate) fn off_pause(random: f64) -> Duration {
+    OFF_PAUSE.mul_f64(0.5 + random / 2.0)
+}
+
 /// What all readings of a process share.
 pub(crate) struct Audits {
-    /// `None`: nothing is audited unless somebody asks.
+    /// `None`: nothing is audited but what recoveries have passed by, unless somebody asks.
     pub(crate) schedule: Option<Schedule>,
     places: Semaphore,
     heavy: Semaphore,
@@ -70,8 +79,8 @@ impl Audits {
 /// What a task asks for.
 #[derive(Clone, Debug)]
 pub(crate) enum Order {
-    /// Whatever window is due.
-    Audit(Schedule),
+    /// Whatever a recovery has passed by, and whatever window is due.
+    Audit(Option<Schedule>),
     /// This window, under this name; delivered or only compared.
     Window { id: String, window: Span, compare_only: bool },
 }
@@ -91,7 +100,7 @@ impl Order {
         let window =
             Span { from: instant::from_unix_nano(task.from_unix_nano), to: instant::from_unix_nano(task.to_unix_nano) };
         match task.kind() {
-            Kind::Audit => Some(Self::Audit(schedule?)),
+            Kind::Audit => Some(Self::Audit(schedule)),
             Kind::Backfill => Some(Self::Window { id: task.id.clone(), window, compare_only: false }),
             Kind::Compare => Some(Self::Window { id: task.id.clone(), window, compare_only: true }),
             Kind::Poll | Kind::Unspecified => None,

@@ -177,6 +177,7 @@ impl<'a> Performer<'a> {
                 items: 0,
                 new_items: 0,
                 newest_event_at: None,
+                latest_event_at: None,
             });
         }
         let remembered = match self.window(turn).await {
@@ -194,8 +195,10 @@ impl<'a> Performer<'a> {
             items: u32::try_from(view.items.len()).expect("a page has a bounded number of items"),
             new_items: marked.new_items,
             newest_event_at: event_time::newest(&view.items, fetched_at),
+            latest_event_at: event_time::latest(&view.items, fetched_at),
         };
         let newest_event_at = turn.newest_event_at().max(fetched.newest_event_at);
+        let latest_event_at = turn.latest_event_at().max(fetched.latest_event_at);
         let packed = body::pack(&body);
         let page = RawPage {
             page_id: fetched.page_id.clone(),
@@ -218,6 +221,8 @@ impl<'a> Performer<'a> {
                 turn.recovering_from().filter(|_| fetched.has_more),
             ),
             recoveries: turn.recoveries(),
+            older_until_unix_nano: instant::optional_to_unix_nano(turn.stored_until()),
+            latest_event_unix_nano: instant::optional_to_unix_nano(latest_event_at),
             recent,
         };
         self.held = Some(Held { page, fresh: marked.fresh, new_items: marked.new_items, span });

@@ -1,14 +1,20 @@
 //! What is found for alerts that an audit has met events which polling had not brought.
 //!
 //! An audit's state remembers the newest window in which anything was missing, and the newest in which nothing was; so an alerter that
-//! was away learns of both. A window is finished only when everything missing in it is delivered, so there is nothing worse to tell of. The alert
-//! stands until a later window is complete, and for an hour at least (the operator may set another span).
+//! was away learns of both. A window is finished only when everything missing in it is delivered. The alert stands until a later window is
+//! complete, and for an hour at least (the operator may set another span).
+//!
+//! A window that cannot be finished, because what is missing cannot be stored, says why in the audit's state for as long as that lasts: that
+//! matters more than what was delivered before.
 
 use jiff::{SignedDuration, Timestamp};
 use latchkey_contracts::reread::Reread;
 
 use super::{Alarm, Finding, Kind, wording};
-use crate::{instant, verdict::ChainWindow};
+use crate::{audit::held_up, instant, verdict::ChainWindow};
+
+/// How long polling may be faster each time before it counts: an audit tries every half minute, and mostly gets through.
+const CONTENDED_FOR: SignedDuration = SignedDuration::from_mins(5);
 
 /// What the audits of a chain have found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,22 +22,31 @@ pub struct Audited {
     missing_at: Option<Timestamp>,
     complete_at: Option<Timestamp>,
     missing: u64,
+    /// Why what is missing cannot be stored, and since when.
+    held_up: Option<(&'static str, Timestamp)>,
 }
 
 impl Audited {
     /// Reads an audit's state.
     #[must_use]
     pub fn read(reread: &Reread) -> Self {
+        let reason = held_up::ALL.into_iter().find(|reason| *reason == reread.trouble);
         Self {
             missing_at: instant::optional_from_unix_nano(reread.missing_at_unix_nano),
             complete_at: instant::optional_from_unix_nano(reread.complete_at_unix_nano),
             missing: reread.last_missing.unwrap_or_default().missing,
+            held_up: reason.zip(instant::optional_from_unix_nano(reread.trouble_since_unix_nano)),
         }
     }
 
     /// What is found for the chain: its newest window, and for how long an alarm stands at least.
     #[must_use]
     pub fn find(&self, window: &ChainWindow, settles_after: SignedDuration, now: Timestamp) -> Finding {
+        if let Some((reason, since)) = self.held_up
+            && (reason != held_up::CONTENDED || now.duration_since(since) >= CONTENDED_FOR)
+        {
+            return held_up(window, reason, since);
+        }
         let Some(since) = self.missing_at else { return Finding::Clear };
         if self.complete_at > Some(since) && now.duration_since(since) >= settles_after {
             return Finding::Clear;
@@ -51,6 +66,33 @@ impl Audited {
     }
 }
 
+fn held_up(window: &ChainWindow, reason: &'static str, since: Timestamp) -> Finding {
+    let (why, next_step) = match reason {
+        held_up::STREAM_FULL => (
+            "stream PAGES is full",
+            "Give stream PAGES more room, or find out why its readers do not keep up: the audit tries again every half minute.",
+        ),
+        held_up::PAGE_TOO_LARGE => (
+            "a single one exceeds max_payload of nats-server",
+            "Raise max_payload of nats-server; 8 MB is enough. The audit tries again every half minute.",
+        ),
+        _ => (
+            "polling stores pages faster",
+            "Wait until polling has caught up: the audit tries again every half minute.",
+        ),
+    };
+    let chain = wording::chain(window);
+    Finding::Alarm(Alarm {
+        since,
+        severity: Kind::EventsMissed.severity(),
+        reason: reason.into(),
+        summary: format!(
+            "An audit of {chain} has found events that polling had not brought, and cannot store them since {since:.0}: {why}."
+        ),
+        next_step: next_step.into(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use latchkey_contracts::reread::Found;
@@ -58,18 +100,50 @@ mod tests {
     use super::*;
     use crate::verdict::samples::{at, window};
 
-    fn find(missing_at: i64, complete_at: i64, now: i64) -> String {
-        let nanos = |second: i64| if second == 0 { 0 } else { instant::to_unix_nano(at(second)) };
-        let reread = Reread {
+    fn nanos(second: i64) -> i64 {
+        if second == 0 { 0 } else { instant::to_unix_nano(at(second)) }
+    }
+
+    fn audited(missing_at: i64, complete_at: i64) -> Reread {
+        Reread {
             missing_at_unix_nano: nanos(missing_at),
             complete_at_unix_nano: nanos(complete_at),
             last_missing: Some(Found { missing: 3, repaired: 3, ..Found::default() }),
             ..Reread::default()
-        };
-        match Audited::read(&reread).find(&window(), SignedDuration::from_hours(1), at(now)) {
+        }
+    }
+
+    fn told(reread: &Reread, now: i64) -> String {
+        match Audited::read(reread).find(&window(), SignedDuration::from_hours(1), at(now)) {
             Finding::Alarm(alarm) => format!("{:?} {}", alarm.severity, alarm.summary),
             other => format!("{other:?}"),
         }
+    }
+
+    fn find(missing_at: i64, complete_at: i64, now: i64) -> String {
+        told(&audited(missing_at, complete_at), now)
+    }
+
+    #[test]
+    fn what_cannot_be_stored_is_told_while_that_lasts() {
+        let held_up = |trouble: &str, now| {
+            let reread = Reread { trouble: trouble.into(), trouble_since_unix_nano: nanos(40), ..audited(10, 20) };
+            told(&reread, now)
+        };
+        let expect = |why: &str| {
+            format!(
+                "Warning An audit of item_usages of Acme has found events that polling had not brought, and cannot store them since \
+                 2023-11-14T22:14:00Z: {why}."
+            )
+        };
+        assert_eq!(held_up("stream_full", 40), expect("stream PAGES is full"));
+        assert_eq!(held_up("stream_full", 90_000), expect("stream PAGES is full"));
+        assert_eq!(held_up("page_too_large", 40), expect("a single one exceeds max_payload of nats-server"));
+        assert_eq!(held_up("contended", 340), expect("polling stores pages faster"));
+        // Mostly it gets through.
+        assert_eq!(held_up("contended", 339), find(10, 20, 339));
+        // What holds up a reading otherwise leaves nothing undelivered that is known of.
+        assert_eq!(held_up("timeout", 90_000), "Clear");
     }
 
     #[test]

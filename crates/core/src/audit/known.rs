@@ -2,9 +2,10 @@
 
 use hashbrown::{HashMap, HashSet};
 use jiff::{SignedDuration, Timestamp};
+use latchkey_contracts::Feed;
 
 use super::Span;
-use crate::{duplicates::Fingerprint, event_time, page::ItemView};
+use crate::{duplicates::Fingerprint, event_time::Asked, feed::Definition, page::ItemView};
 
 /// Stored events of a span that are remembered at most: some 40 MB. A span with more is halved.
 pub const MAX_KNOWN: usize = 500_000;
@@ -12,10 +13,11 @@ pub const MAX_KNOWN: usize = 500_000;
 /// A span is not halved below this.
 const SHORTEST_SPAN: SignedDuration = SignedDuration::from_secs(1);
 
-/// The stored events of a span.
+/// The stored events of a span, by the time that the feed is asked by.
 #[derive(Clone, Debug)]
 pub struct Known {
     span: Span,
+    asked: Asked,
     most: usize,
     events: HashMap<Fingerprint, Entry, foldhash::fast::RandomState>,
     /// Times of events that were stored before this one may lie on pages that are gone.
@@ -45,8 +47,8 @@ pub struct Judged {
 impl Known {
     /// Nothing yet; `most` is [`MAX_KNOWN`] but for tests.
     #[must_use]
-    pub fn new(span: Span, most: usize) -> Self {
-        Self { span, most, events: HashMap::default(), unjudged: None }
+    pub fn new(feed: Feed, span: Span, most: usize) -> Self {
+        Self { span, asked: Asked::by(Definition::of(feed)), most, events: HashMap::default(), unjudged: None }
     }
 
     /// The span of which it knows all that was remembered: shorter than the wanted one if that had too many events.
@@ -63,7 +65,8 @@ impl Known {
     /// Takes in the items of a stored page.
     pub fn remember(&mut self, items: &[ItemView<'_>]) {
         for item in items {
-            self.store(fingerprint(item), event_time::of(item.raw));
+            let time = self.asked.time(item.raw);
+            self.store(fingerprint(item), time);
         }
     }
 
@@ -82,7 +85,7 @@ impl Known {
         let mut here: HashSet<Fingerprint, _> =
             HashSet::with_capacity_and_hasher(items.len(), foldhash::fast::RandomState::default());
         for (index, item) in (0..).zip(items) {
-            let (event, time) = (fingerprint(item), event_time::of(item.raw));
+            let (event, time) = (fingerprint(item), self.asked.time(item.raw));
             let judges = self.judges(time);
             match self.events.get(&event) {
                 Some(entry) => judged.present += u64::from(!entry.shown && here.insert(event)),
@@ -170,7 +173,7 @@ mod tests {
     }
 
     fn known(most: usize, stored: &[(&str, i64)]) -> Known {
-        let mut known = Known::new(Span { from: second(100), to: second(200) }, most);
+        let mut known = Known::new(Feed::ItemUsages, Span { from: second(100), to: second(200) }, most);
         with(stored, |items| known.remember(items));
         known
     }
@@ -182,6 +185,16 @@ mod tests {
         let missing = with(&[("c", 115)], |items| known.judge(items).missing);
         known.repaired(&missing);
         check(&mut known, &[("c", 115), ("a", 110)], &[], 0, 0);
+    }
+
+    #[test]
+    fn a_feed_that_is_asked_by_insertion_is_judged_by_it() {
+        let mut known = Known::new(Feed::AuditEventsV3, Span { from: second(100), to: second(200) }, 10);
+        let raw = format!(r#"{{"insert_time":"{}","timestamp":"{}"}}"#, second(150), second(3));
+        let item = |uuid| ItemView { raw: raw.as_bytes(), uuid: Some(Cow::Borrowed(uuid)) };
+        known.remember(&[item("a")]);
+        let judged = known.judge(&[item("a"), item("b")]);
+        assert_eq!((judged.duplicates, judged.missing.len(), judged.unjudged), (vec![0], 1, 0));
     }
 
     #[test]

@@ -6,8 +6,11 @@
 use jiff::{SignedDuration, Timestamp};
 use latchkey_contracts::checkpoint::{self, Checkpoint, outcome::Kind};
 
-use super::{Fetched, LastPage, Outcome};
-use crate::instant;
+use super::{Fetched, LastPage, Outcome, recovery};
+use crate::{audit::Span, instant};
+
+/// After so long an audit can no longer tell what was passed by: the pages to compare with are kept no longer.
+const JUDGED_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What is known of a chain's past.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,7 +27,8 @@ pub struct History {
     pub consecutive_failures: u32,
     /// New events stored in all.
     pub events_total: u64,
-    /// Event time of the newest event stored. Events that were still to happen when their page was fetched do not count.
+    /// Event time of the newest event stored. Events that were still to happen when their page was fetched do not count. It shows where
+    /// the chain is, and proves nothing: a device's clock may be ahead.
     pub newest_event_at: Option<Timestamp>,
     /// When the chain last stood at the feed's end: whatever had arrived by then is stored.
     pub caught_up_at: Option<Timestamp>,
@@ -32,6 +36,8 @@ pub struct History {
     pub recoveries: u32,
     /// The newest of these recoveries.
     pub last_recovery: Option<Recovery>,
+    /// What recoveries have passed by, as the feed is asked: an audit is to read it.
+    pub passed_by: Option<Span>,
     /// Turns in a row in which the API refused the cursor.
     pub cursor_refusals: u32,
     /// Why there is no answer, if every turn since some time has ended alike.
@@ -82,8 +88,19 @@ impl History {
         }
     }
 
-    pub(super) fn recovered(&mut self, recovery: Recovery) {
+    pub(super) fn recovered(&mut self, recovery: Recovery, passed_by: Option<Span>) {
         self.recoveries = self.recoveries.saturating_add(1);
+        self.pass_by(recovery, passed_by);
+    }
+
+    /// What an earlier recovery has passed by may not have been read yet.
+    fn pass_by(&mut self, recovery: Recovery, passed_by: Option<Span>) {
+        let is_recent = |before: &Recovery| recovery.at.duration_since(before.at) < JUDGED_FOR;
+        let before = self.passed_by.filter(|_| self.last_recovery.as_ref().is_some_and(is_recent));
+        self.passed_by = match (before, passed_by) {
+            (Some(before), Some(span)) => Some(Span { from: before.from.min(span.from), to: before.to.max(span.to) }),
+            (before, span) => before.or(span),
+        };
         self.last_recovery = Some(recovery);
     }
 
@@ -118,9 +135,12 @@ impl History {
         self.cursor_refusals = 0;
         if page.recoveries > self.recoveries {
             self.recoveries = page.recoveries;
-            // Why is known to the turn that died before its checkpoint; that it happened must not be forgotten.
+            // Why is known to the turn that died before its checkpoint; that it happened must not be forgotten, nor what it may have
+            // passed by.
             let from = page.recovering_from.unwrap_or(page.fetched_at);
-            self.last_recovery = Some(Recovery { at: page.fetched_at, from, reason: "unknown".into() });
+            let start = self.began_from.unwrap_or(Timestamp::UNIX_EPOCH);
+            let passed_by = recovery::passed_by(&self, start, page.fetched_at);
+            self.pass_by(Recovery { at: page.fetched_at, from, reason: "unknown".into() }, passed_by);
         }
         self
     }
@@ -140,6 +160,8 @@ impl History {
             from_unix_nano: instant::to_unix_nano(recovery.from),
             reason: recovery.reason.clone(),
         });
+        checkpoint.passed_by_from_unix_nano = self.passed_by.map_or(0, |span| instant::to_unix_nano(span.from));
+        checkpoint.passed_by_to_unix_nano = self.passed_by.map_or(0, |span| instant::to_unix_nano(span.to));
         checkpoint.cursor_refusals = self.cursor_refusals;
         checkpoint.refused_since_unix_nano =
             instant::optional_to_unix_nano(self.refusal.as_ref().map(|refusal| refusal.since));
@@ -161,10 +183,16 @@ impl History {
                 from: instant::from_unix_nano(recovery.from_unix_nano),
                 reason: recovery.reason.clone(),
             }),
+            passed_by: passed_by(checkpoint),
             cursor_refusals: checkpoint.cursor_refusals,
             refusal: refusal(checkpoint),
         }
     }
+}
+
+fn passed_by(checkpoint: &Checkpoint) -> Option<Span> {
+    let to = instant::optional_from_unix_nano(checkpoint.passed_by_to_unix_nano)?;
+    Some(Span { from: instant::from_unix_nano(checkpoint.passed_by_from_unix_nano), to })
 }
 
 fn refusal(checkpoint: &Checkpoint) -> Option<Refusal> {

@@ -12,6 +12,8 @@ pub struct Position {
     pub sequence: u64,
     /// Identity of that page, if known.
     pub page_id: Option<String>,
+    /// The latest time that any event up to and with that page says, of the future too, if known.
+    pub latest_event_at: Option<Timestamp>,
     /// Where to continue; `None`: nothing was ever fetched.
     pub cursor: Option<Cursor>,
     /// While pages may repeat what was stored before a recovery: from which event time on.
@@ -30,6 +32,7 @@ impl Position {
         Self {
             sequence: checkpoint.page_sequence,
             page_id: None,
+            latest_event_at: None,
             cursor: checkpoint.cursor.parse().ok(),
             recovering_from: instant::optional_from_unix_nano(checkpoint.recovering_from_unix_nano),
         }
@@ -55,6 +58,8 @@ pub struct LastPage {
     pub events_total: u64,
     /// Event time of the chain's newest event up to and with it, if known.
     pub newest_event_at: Option<Timestamp>,
+    /// The latest time that any event up to and with it says, of the future too, if known.
+    pub latest_event_at: Option<Timestamp>,
     /// While pages after it may repeat what was stored before a recovery: from which event time on.
     pub recovering_from: Option<Timestamp>,
     /// Recoveries of the chain up to and with it.
@@ -73,6 +78,7 @@ pub fn recover(last_page: Option<LastPage>, checkpoint: Option<(Position, Histor
             Position {
                 sequence: page.sequence,
                 page_id: Some(page.page_id.clone()),
+                latest_event_at: page.latest_event_at,
                 cursor: Some(page.cursor.clone()),
                 recovering_from: page.recovering_from,
             },
@@ -82,6 +88,7 @@ pub fn recover(last_page: Option<LastPage>, checkpoint: Option<(Position, Histor
             Position {
                 sequence: page.sequence,
                 page_id: Some(page.page_id),
+                latest_event_at: page.latest_event_at,
                 cursor: checkpoint.cursor.or(Some(page.cursor)),
                 recovering_from: checkpoint.recovering_from,
             },
@@ -107,6 +114,7 @@ mod tests {
             has_news: true,
             events_total: 7,
             newest_event_at: Timestamp::from_second(5).ok(),
+            latest_event_at: Timestamp::from_second(9).ok(),
             recovering_from: None,
             recoveries: 1,
         }
@@ -118,8 +126,10 @@ mod tests {
 
     #[test]
     fn the_newer_of_page_and_checkpoint_counts() {
-        let check = |last_page, checkpoint, sequence, cursor: Option<&str>| {
+        let check = |last_page: Option<LastPage>, checkpoint, sequence, cursor: Option<&str>| {
+            let has_page = last_page.is_some();
             let (position, _) = recover(last_page, checkpoint);
+            assert_eq!(position.latest_event_at.is_some(), has_page);
             assert_eq!((position.sequence, position.cursor.as_ref().map(Cursor::as_str)), (sequence, cursor));
         };
         check(None, None, 0, None);

@@ -169,7 +169,10 @@ mod tests {
     use latchkey_contracts::Feed;
 
     use super::*;
-    use crate::polling::{Recovery, Refusal};
+    use crate::{
+        audit::Span,
+        polling::{Recovery, Refusal},
+    };
 
     #[test]
     fn a_checkpoint_reads_back() {
@@ -180,6 +183,7 @@ mod tests {
             position: Position {
                 sequence: 4,
                 page_id: None,
+                latest_event_at: None,
                 cursor: "c".parse().ok(),
                 recovering_from: Some(ago(9_000)),
             },
@@ -194,6 +198,7 @@ mod tests {
                 caught_up_at: Some(ago(4)),
                 recoveries: 1,
                 last_recovery: Some(recovery),
+                passed_by: Some(Span { from: ago(20_000), to: ago(9_000) }),
                 cursor_refusals: 1,
                 refusal: Some(Refusal { reason: "cursor_refused".into(), since: ago(2) }),
             },

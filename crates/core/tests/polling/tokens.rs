@@ -11,7 +11,7 @@ use latchkey_core::{
     event_time,
     feed::Definition,
     instant,
-    look_back::{LookBack, uuids},
+    look_back::{LookBack, MAX_PAGES, uuids},
     page::{self, PageView},
     page_token::{Ask, Place},
     polling::{Action, Fetched, History, Input, LastPage, Outcome, Policy, Position, Published, Request, Turn},
@@ -42,6 +42,8 @@ struct World {
     generation: usize,
     stored: Vec<RawPage>,
     checkpoint: Option<(Position, History)>,
+    /// Pages that a fetcher looks back over at most.
+    most: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -56,7 +58,15 @@ enum Happening {
 
 impl World {
     fn new(order: Order) -> Self {
-        Self { order, now: start(), events: Vec::new(), generation: 0, stored: Vec::new(), checkpoint: None }
+        Self {
+            order,
+            now: start(),
+            events: Vec::new(),
+            generation: 0,
+            stored: Vec::new(),
+            checkpoint: None,
+            most: MAX_PAGES,
+        }
     }
 
     fn happen(&mut self, happening: &Happening) {
@@ -116,6 +126,7 @@ impl World {
             has_news: page.item_count as usize > page.duplicates.len(),
             events_total: page.events_total,
             newest_event_at: instant::optional_from_unix_nano(page.newest_event_unix_nano),
+            latest_event_at: None,
             recovering_from: instant::optional_from_unix_nano(page.recovering_from_unix_nano),
             recoveries: page.recoveries,
         });
@@ -126,8 +137,8 @@ impl World {
         self.stored.get(usize::try_from(sequence).unwrap().checked_sub(1)?)
     }
 
-    fn look_back(&self, from: Timestamp, turn: &Turn) -> (Window, Timestamp) {
-        let (mut back, mut sequence) = (LookBack::new(FEED, from, turn.newest_event_at()), turn.sequence());
+    fn look_back(&self, from: Timestamp, turn: &Turn, most: u32) -> (Window, Timestamp) {
+        let (mut back, mut sequence) = (LookBack::new(FEED, from, None, most), turn.sequence());
         while back.goes_on() {
             let Some(page) = self.page_at(sequence) else { break };
             sequence = back.take(page);
@@ -138,7 +149,7 @@ impl World {
     /// What somebody recognises who has never had the chain.
     fn window(&self, turn: &Turn) -> Window {
         if let Some(from) = turn.recovering_from() {
-            return self.look_back(from, turn).0;
+            return self.look_back(from, turn, MAX_PAGES).0;
         }
         let mut window = Window::default();
         self.stored.iter().rev().all(|page| window.recall(uuids(page)));
@@ -163,6 +174,7 @@ impl World {
             items: u32::try_from(view.items.len()).unwrap(),
             new_items: marked.new_items,
             newest_event_at: newest,
+            latest_event_at: None,
         };
         let page = RawPage {
             page_id: fetched.page_id.clone(),
@@ -197,7 +209,7 @@ impl World {
                     return report.outcome.clone();
                 }
                 Action::Recover => self.recovered(),
-                Action::LookBack { from } => Input::LookedBack { covered: self.look_back(*from, &turn).1 },
+                Action::LookBack { from } => Input::LookedBack { covered: self.look_back(*from, &turn, self.most).1 },
                 Action::Fetch(request) => {
                     let (input, page) = self.fetch(request, &turn);
                     held = page;
@@ -229,10 +241,20 @@ impl World {
         unmarked
     }
 
+    /// What recoveries have passed by and an audit brings, which asks by insertion as well.
+    fn audited(&self, unmarked: &[usize]) -> Vec<usize> {
+        let passed_by = self.checkpoint.as_ref().and_then(|(_, history)| history.passed_by);
+        let is_missing = |event: &usize| {
+            passed_by.is_some_and(|span| span.holds(self.events[*event].inserted)) && !unmarked.contains(event)
+        };
+        (0..self.events.len()).filter(is_missing).collect()
+    }
+
     fn assert_complete(&mut self) {
         let quiet = (0..200).any(|_| self.turn(10_000) == Some(Outcome::Quiet));
         assert!(quiet, "the chain comes to its end");
         let mut unmarked = self.unmarked();
+        unmarked.extend(self.audited(&unmarked));
         unmarked.sort_unstable();
         let all: Vec<usize> = (0..self.events.len()).collect();
         assert_eq!(unmarked, all, "everything is stored once");
@@ -251,13 +273,15 @@ fn happening() -> impl Strategy<Value = Happening> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// Whichever tokens are refused, wherever fetchers die, however late events come, and in whichever order they are given out.
+    /// Whichever tokens are refused, wherever fetchers die, however late events come, and in whichever order they are given out, and however
+    /// little is remembered.
     #[test]
     fn refused_tokens_lose_and_double_nothing(
         happenings in prop::collection::vec(happening(), 1..24),
         order in prop_oneof![Just(Order::Ascending), Just(Order::Descending)],
+        most in prop_oneof![Just(MAX_PAGES), 1_u32..12],
     ) {
-        let mut world = World::new(order);
+        let mut world = World { most, ..World::new(order) };
         for happening in &happenings {
             world.happen(happening);
         }

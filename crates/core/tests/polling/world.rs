@@ -1,6 +1,9 @@
 //! An API, a stream that refuses wrong expectations, and fetchers, in memory.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use latchkey_core::{
@@ -35,6 +38,10 @@ pub(crate) struct World {
     pub(crate) events: usize,
     /// Between two events.
     spacing: SignedDuration,
+    /// By how many of these the clocks of devices were ahead that sent some of them.
+    pub(crate) ahead: BTreeMap<usize, i32>,
+    /// Stored events that a fetcher remembers at most when it looks back.
+    pub(crate) memory: usize,
     /// What time it is; `None`: that of the newest event.
     moment: Option<Timestamp>,
     /// Every page ever stored; its sequence is its place, counted from 1.
@@ -108,6 +115,8 @@ impl World {
         Self {
             events,
             spacing,
+            ahead: BTreeMap::new(),
+            memory: usize::MAX,
             moment: None,
             stored: Vec::new(),
             expired: 0,
@@ -126,11 +135,16 @@ impl World {
 
     /// All events that exist have happened.
     pub(crate) fn now(&self) -> Timestamp {
-        self.moment.unwrap_or_else(|| self.time_of(self.events))
+        self.moment.unwrap_or_else(|| self.arrival_of(self.events))
     }
 
-    fn time_of(&self, event: usize) -> Timestamp {
+    fn arrival_of(&self, event: usize) -> Timestamp {
         start() + self.spacing * i32::try_from(event).unwrap()
+    }
+
+    /// When an event happened, as it says itself.
+    fn time_of(&self, event: usize) -> Timestamp {
+        self.arrival_of(event) + self.spacing * self.ahead.get(&event).copied().unwrap_or(0)
     }
 
     /// The subject's last sequence, as the server sees it: 0 if retention has removed everything.
@@ -161,22 +175,22 @@ impl World {
     }
 
     fn fetch(&self, request: &Request, turn: &Turn) -> Result<(Page, Fetched), Failure> {
-        let (from, size) = match request {
-            Request::From { start, limit } => {
-                let from = (0..self.events).find(|event| self.time_of(*event) >= *start).unwrap_or(self.events);
-                (from, usize::try_from(*limit).unwrap())
-            }
+        let (from, size, since) = match request {
+            Request::From { start, limit } => (0, usize::try_from(*limit).unwrap(), *start),
             Request::After(cursor) => {
-                let parts: Vec<usize> = cursor.as_str().split(' ').map(|part| part.parse().unwrap()).collect();
+                let (place, since) = cursor.as_str().rsplit_once(' ').unwrap();
+                let parts: Vec<usize> = place.split(' ').map(|part| part.parse().unwrap()).collect();
                 if parts[0] < self.generation {
                     return Err(bad_request());
                 }
-                (parts[1], parts[2])
+                (parts[1], parts[2], since.parse().unwrap())
             }
         };
-        let to = (from + size).min(self.events);
-        let has_more = to < self.events;
-        let items = u32::try_from(to - from).unwrap();
+        // As they arrived, and none that says that it happened before the time which the cursor carries.
+        let mut asked_for = (from..self.events).filter(|event| self.time_of(*event) >= since);
+        let items: Vec<usize> = asked_for.by_ref().take(size).collect();
+        let has_more = asked_for.next().is_some();
+        let to = items.last().map_or(from, |last| last + 1);
         // During a recovery the fetcher recognises what is stored from the chosen time on; else the API does not repeat.
         let known: BTreeSet<usize> = match turn.recovering_from() {
             Some(start) => {
@@ -186,15 +200,15 @@ impl World {
             }
             None => BTreeSet::new(),
         };
-        let events: Vec<usize> = (from..to).filter(|event| !known.contains(event)).collect();
-        let newest = (from..to).map(|event| self.time_of(event)).max();
+        let page_id = format!("{request:?} {items:?} {has_more}");
+        let newest = items.iter().map(|event| self.time_of(*event)).filter(|time| *time <= self.now()).max();
+        let count = u32::try_from(items.len()).unwrap();
+        let events: Vec<usize> = items.into_iter().filter(|event| !known.contains(event)).collect();
         let new_items = u32::try_from(events.len()).unwrap();
-        // The same request and the same answer give the same id.
-        let page_id = format!("{request:?} {from}..{to} {has_more}");
         let page = Page {
             id: page_id.clone(),
             previous: turn.sequence(),
-            cursor: cursor(self.generation, to, size),
+            cursor: cursor(self.generation, to, size, since),
             events,
             total: turn.events_total() + u64::from(new_items),
             newest: turn.newest_event_at().max(newest),
@@ -202,7 +216,48 @@ impl World {
             recoveries: turn.recoveries(),
         };
         let cursor = page.cursor.clone();
-        Ok((page, Fetched { page_id, cursor, has_more, items, new_items, newest_event_at: newest }))
+        Ok((
+            page,
+            Fetched {
+                page_id,
+                cursor,
+                has_more,
+                items: count,
+                new_items,
+                newest_event_at: newest,
+                latest_event_at: None,
+            },
+        ))
+    }
+
+    /// From when on everything that is stored finds room in a fetcher's memory.
+    fn covered(&self, from: Timestamp, turn: &Turn) -> Timestamp {
+        let seen = usize::try_from(turn.sequence()).unwrap().max(self.expired);
+        let (mut bound, mut known) = (turn.newest_event_at(), 0);
+        for page in self.stored[..seen].iter().rev() {
+            if bound.is_some_and(|bound| bound < from) {
+                break;
+            }
+            bound = page.newest.or(Some(self.now()));
+            known += page.events.len();
+            if known > self.memory {
+                return bound.map_or(from, |bound| from.max(bound + SignedDuration::from_nanos(1)));
+            }
+        }
+        from
+    }
+
+    /// What recoveries have passed by is read by an audit, which compares it with all that is stored.
+    pub(crate) fn audit(&mut self) {
+        let Some((position, history)) = self.checkpoint.clone() else { return };
+        let Some(passed_by) = history.passed_by else { return };
+        let stored: BTreeSet<usize> = self.unmarked().collect();
+        let is_missing = |event: &usize| passed_by.holds(self.time_of(*event)) && !stored.contains(event);
+        let events: Vec<usize> = (0..self.events).filter(is_missing).collect();
+        let total = history.events_total + events.len() as u64;
+        let last = self.stored.last().expect("a chain that was read again has pages").clone();
+        self.stored.push(Page { id: "audit".into(), events, total, ..last });
+        self.checkpoint = Some((position, History { events_total: total, ..history }));
     }
 
     pub(crate) fn unmarked(&self) -> impl Iterator<Item = usize> {
@@ -219,6 +274,7 @@ impl World {
             has_news: !page.events.is_empty(),
             events_total: page.total,
             newest_event_at: page.newest,
+            latest_event_at: None,
             recovering_from: page.recovering_from,
             recoveries: page.recoveries,
         });
@@ -283,8 +339,8 @@ impl World {
             (Action::Recover, _) => self.recovered(),
             (Action::Fetch(_), Luck::ApiFails) => Input::FetchFailed(failure()),
             (Action::Fetch(_), Luck::Refuses(code, retry_after)) => Input::FetchFailed(refusal(code, retry_after)),
-            // Retention leaves more than the overlap.
-            (Action::LookBack { from }, _) => Input::LookedBack { covered: *from },
+            // Retention leaves more than is looked for.
+            (Action::LookBack { from }, _) => Input::LookedBack { covered: self.covered(*from, &running.turn) },
             (Action::Fetch(request), _) => match self.fetch(request, &running.turn) {
                 Ok((page, fetched)) => {
                     running.held = Some(page);
@@ -326,8 +382,8 @@ impl World {
     }
 }
 
-fn cursor(generation: usize, position: usize, limit: usize) -> Cursor {
-    format!("{generation} {position} {limit}").parse().unwrap()
+fn cursor(generation: usize, position: usize, limit: usize, since: Timestamp) -> Cursor {
+    format!("{generation} {position} {limit} {since}").parse().unwrap()
 }
 
 pub(crate) fn start() -> Timestamp {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use latchkey_bus::{Bus, Error, Publication};
 use latchkey_contracts::Chain;
 use latchkey_core::{
-    audit::{Schedule, Span},
+    audit::{Schedule, Span, held_up},
     cursor::Cursor,
     instant,
     polling::{self, History, Position},
@@ -16,7 +16,7 @@ use latchkey_runtime::clock;
 use tokio::sync::SemaphorePermit;
 
 use super::{
-    After, Audits, LIGHT, Order,
+    After, Audits, LIGHT, Order, off_pause,
     repair::{Repair, Repaired},
     state::State,
     stored::Stored,
@@ -34,12 +34,6 @@ const FAILURE_PAUSE: Duration = Duration::from_secs(30);
 
 /// Pause until a chain is looked at again that has never been at its feed's end.
 const BEHIND_PAUSE: Duration = Duration::from_secs(10);
-
-/// Why a page with missing events does not get into stream PAGES.
-const STREAM_FULL: &str = "stream_full";
-const PAGE_TOO_LARGE: &str = "page_too_large";
-const CONTENDED: &str = "contended";
-const UNPUBLISHED: [&str; 3] = [STREAM_FULL, PAGE_TOO_LARGE, CONTENDED];
 
 /// Everything one turn needs.
 pub(crate) struct Reader<'a> {
@@ -122,15 +116,15 @@ impl Reader<'_> {
         }
     }
 
-    /// What stays undelivered is told of, once: no alert follows from a window before its end.
+    /// What stays undelivered is told of, once. Alerters see it in the reading's state.
     fn note(&self, state: &mut State, trouble: &'static str) {
-        let is_news = state.interrupted(trouble);
+        let is_news = state.interrupted(trouble, clock::now());
         if trouble.is_empty() {
             return;
         }
         let (source, feed, kind) = (&self.chain.source, self.chain.feed, self.order.kind());
         self.metrics.reread_held_up(kind, trouble);
-        if is_news && UNPUBLISHED.contains(&trouble) {
+        if is_news && held_up::ALL.contains(&trouble) {
             tracing::warn!(%source, %feed, kind, trouble, "the past holds events that cannot be published; trying again until they can");
         }
     }
@@ -145,18 +139,20 @@ impl Reader<'_> {
             Order::Window { id, window, .. } => (id.as_str(), *window),
             Order::Audit(_) if state.is_open() => return Ok(None),
             Order::Audit(schedule) => {
-                let before = state.due();
-                let mut due = before;
-                let window = schedule.next(&mut due, self.random, now);
-                due.write(&mut state.message);
-                let Some(mut window) = window else {
-                    if due != before {
-                        self.save(state).await?;
+                let passed_by = state.passed_by(&tip.history);
+                let window = match passed_by {
+                    // Where polling goes on, it has left all of it behind.
+                    Some((window, recovery_at)) if tip.history.caught_up_at >= Some(recovery_at.max(window.to)) => {
+                        state.take_up(recovery_at);
+                        window
                     }
-                    return Ok(Some(After::Again(schedule.wait(&due, now))));
+                    _ => match self.scheduled(state, *schedule, now).await? {
+                        Ok(window) => window,
+                        Err(pause) if passed_by.is_some() => return Ok(Some(After::Again(pause.min(BEHIND_PAUSE)))),
+                        Err(pause) => return Ok(Some(After::Again(pause))),
+                    },
                 };
-                window.from = window.from.max(self.start(tip));
-                ("", window)
+                ("", Span { from: window.from.max(self.start(tip)), ..window })
             }
         };
         // What the chain has not read yet is not missing; and two readings of it could not tell what the other delivers.
@@ -172,6 +168,24 @@ impl Reader<'_> {
         state.begin(id, window, now);
         self.save(state).await?;
         Ok(None)
+    }
+
+    /// The window that is due, or how long until one is.
+    async fn scheduled(
+        &self,
+        state: &mut State,
+        schedule: Option<Schedule>,
+        now: Timestamp,
+    ) -> Result<Result<Span, Duration>, Error> {
+        let Some(schedule) = schedule else { return Ok(Err(off_pause(self.random))) };
+        let before = state.due();
+        let mut due = before;
+        let window = schedule.next(&mut due, self.random, now);
+        due.write(&mut state.message);
+        if window.is_none() && due != before {
+            self.save(state).await?;
+        }
+        Ok(window.ok_or_else(|| schedule.wait(&due, now)))
     }
 
     /// Before this polling never asked for anything.
@@ -203,7 +217,7 @@ impl Reader<'_> {
             return Ok(kept);
         }
         let ever_stored = tip.history.events_total > 0;
-        Stored::gather(self.bus, tip.position.sequence, ever_stored, span, self.start(tip)).await
+        Stored::gather(self.bus, self.chain.feed, tip.position.sequence, ever_stored, span, self.start(tip)).await
     }
 
     async fn read_on(
@@ -260,15 +274,15 @@ impl Reader<'_> {
             };
             let judged = match repair.publish(judged, stored, tip).await? {
                 Repaired::Stored(judged) => judged,
-                Repaired::Full => return Ok(Flow::Pause(FAILURE_PAUSE, STREAM_FULL)),
+                Repaired::Full => return Ok(Flow::Pause(FAILURE_PAUSE, held_up::STREAM_FULL)),
                 // Smaller pages need another beginning.
                 Repaired::TooLarge if turn.limit > 1 => {
                     turn.limit /= 2;
                     state.message.cursor.clear();
                     continue;
                 }
-                Repaired::TooLarge => return Ok(Flow::Pause(FAILURE_PAUSE, PAGE_TOO_LARGE)),
-                Repaired::Contended => return Ok(Flow::Pause(FAILURE_PAUSE, CONTENDED)),
+                Repaired::TooLarge => return Ok(Flow::Pause(FAILURE_PAUSE, held_up::PAGE_TOO_LARGE)),
+                Repaired::Contended => return Ok(Flow::Pause(FAILURE_PAUSE, held_up::CONTENDED)),
             };
             stored.known.show(&view.items);
             let missing = judged.missing.len() as u64;
@@ -284,8 +298,8 @@ impl Reader<'_> {
             }
             if view.has_more {
                 // Smaller pages begin the span again, so those that fit say nothing about the one that does not.
-                if state.message.trouble != PAGE_TOO_LARGE {
-                    state.message.trouble.clear();
+                if state.message.trouble != held_up::PAGE_TOO_LARGE {
+                    state.goes_on();
                 }
                 state.message.cursor = view.cursor.as_str().into();
             } else {
@@ -328,7 +342,8 @@ impl Reader<'_> {
             tracing::warn!(%source, %feed, kind, missing, repaired, events, "the past holds events that polling did not bring");
         }
         Ok(match self.order {
-            Order::Audit(schedule) => After::Again(Schedule::wait(schedule, &state.due(), now)),
+            Order::Audit(Some(schedule)) => After::Again(schedule.wait(&state.due(), now)),
+            Order::Audit(None) => After::Again(off_pause(self.random)),
             Order::Window { .. } => After::Done,
         })
     }

@@ -71,6 +71,7 @@ impl Repair<'_> {
                     // Nothing lies between: whatever comes after this page is looked through when it refuses the next.
                     (tip.position.sequence, stored.newest) = (sequence, sequence);
                     tip.position.page_id = Some(page.page_id);
+                    tip.position.latest_event_at = instant::optional_from_unix_nano(page.latest_event_unix_nano);
                     tip.history.events_total = page.events_total;
                     return Ok(self.done(judged, stored));
                 }
@@ -113,6 +114,7 @@ impl Repair<'_> {
             chain_sequence: if before_start { chain_sequence } else { 0 },
         });
         let now = clock::now();
+        let latest_event_at = position.latest_event_at.max(event_time::latest(&self.view.items, now));
         let newest_event_at = history.newest_event_at.max(event_time::newest(&self.view.items, now));
         Ok(RawPage {
             page_id: page_id(chain, &request, self.body),
@@ -132,6 +134,10 @@ impl Repair<'_> {
             newest_event_unix_nano: instant::optional_to_unix_nano(newest_event_at),
             recovering_from_unix_nano: instant::optional_to_unix_nano(position.recovering_from),
             recoveries: history.recoveries,
+            older_until_unix_nano: instant::optional_to_unix_nano(
+                position.latest_event_at.max(history.last_success_at),
+            ),
+            latest_event_unix_nano: instant::optional_to_unix_nano(latest_event_at),
             request: Some(request),
             recent: Bytes::new(),
         })

@@ -5,6 +5,7 @@ use latchkey_contracts::reread::{Found, Reread};
 use latchkey_core::{
     audit::{Due, Span},
     instant,
+    polling::History,
 };
 
 /// A reading under way.
@@ -30,6 +31,7 @@ impl State {
             missing_at_unix_nano: before.missing_at_unix_nano,
             last_missing: before.last_missing,
             complete_at_unix_nano: before.complete_at_unix_nano,
+            recovery_at_unix_nano: before.recovery_at_unix_nano,
             hourly_due_unix_nano: before.hourly_due_unix_nano,
             daily_due_unix_nano: before.daily_due_unix_nano,
             older_due_unix_nano: before.older_due_unix_nano,
@@ -39,7 +41,7 @@ impl State {
 
     pub(super) fn finish(&mut self, now: Timestamp) {
         self.message.finished_at_unix_nano = instant::to_unix_nano(now);
-        self.message.trouble.clear();
+        self.goes_on();
         self.message.windows_total += 1;
         let found = *self.found();
         self.message.missing_total += found.missing;
@@ -53,12 +55,19 @@ impl State {
 
     /// It does not go on for this reason, a stable word; empty if the turn only ends. Returns whether that is news since the reading last
     /// got on.
-    pub(super) fn interrupted(&mut self, trouble: &str) -> bool {
+    pub(super) fn interrupted(&mut self, trouble: &str, now: Timestamp) -> bool {
         let is_news = !trouble.is_empty() && self.message.trouble != trouble;
         if is_news {
             self.message.trouble = trouble.into();
+            self.message.trouble_since_unix_nano = instant::to_unix_nano(now);
         }
         is_news
+    }
+
+    /// It goes on.
+    pub(super) fn goes_on(&mut self) {
+        self.message.trouble.clear();
+        self.message.trouble_since_unix_nano = 0;
     }
 
     /// Whether a window is begun and not finished.
@@ -85,11 +94,23 @@ impl State {
         span
     }
 
+    /// What the chain's recoveries have passed by and no audit has taken up, and when the newest of them was.
+    pub(super) fn passed_by(&self, history: &History) -> Option<(Span, Timestamp)> {
+        let at = history.last_recovery.as_ref()?.at;
+        let is_taken_up = self.message.recovery_at_unix_nano == instant::to_unix_nano(at);
+        history.passed_by.filter(|_| !is_taken_up).map(|span| (span, at))
+    }
+
+    /// It is taken up by the window that begins.
+    pub(super) fn take_up(&mut self, recovery_at: Timestamp) {
+        self.message.recovery_at_unix_nano = instant::to_unix_nano(recovery_at);
+    }
+
     /// The span is read to its end.
     pub(super) fn arrived_at(&mut self, at: Timestamp) {
         self.message.at_unix_nano = instant::to_unix_nano(at);
         self.message.cursor.clear();
-        self.message.trouble.clear();
+        self.goes_on();
     }
 
     pub(super) fn found(&mut self) -> &mut Found {
@@ -103,22 +124,46 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use latchkey_core::polling::Recovery;
+
     use super::*;
+
+    #[test]
+    fn what_a_recovery_has_passed_by_is_taken_up_once() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let span = Span { from: at(5), to: at(9) };
+        let history = |recovered| History {
+            last_recovery: Some(Recovery { at: at(recovered), from: at(9), reason: "cursor_refused".into() }),
+            passed_by: Some(span),
+            ..History::default()
+        };
+        let mut state = State { message: Reread::default(), sequence: 0 };
+        assert_eq!(state.passed_by(&History { passed_by: None, ..history(20) }), None);
+        assert_eq!(state.passed_by(&history(20)), Some((span, at(20))));
+        state.take_up(at(20));
+        // It is not forgotten with a window that begins.
+        state.begin("", span, at(30));
+        state.begin("", span, at(40));
+        assert_eq!(state.passed_by(&history(20)), None);
+        assert_eq!(state.passed_by(&history(50)), Some((span, at(50))));
+    }
 
     #[test]
     fn trouble_is_news_once_until_there_is_other_trouble_or_the_reading_gets_on() {
         let mut state = State { message: Reread::default(), sequence: 0 };
-        let mut check = |trouble: &str, expect: bool, stays: &str| {
-            assert_eq!(state.interrupted(trouble), expect, "{trouble}");
-            assert_eq!(state.message.trouble, stays);
+        let mut check = |second: i64, trouble: &str, expect: bool, stays: &str, since: i64| {
+            assert_eq!(state.interrupted(trouble, Timestamp::from_second(second).unwrap()), expect, "{second}");
+            let Reread { trouble, trouble_since_unix_nano, .. } = &state.message;
+            assert_eq!((trouble.as_str(), *trouble_since_unix_nano), (stays, since * 1_000_000_000), "{second}");
         };
-        check("", false, "");
-        check("stream_full", true, "stream_full");
-        check("stream_full", false, "stream_full");
-        check("", false, "stream_full");
-        check("stream_full", false, "stream_full");
-        check("page_too_large", true, "page_too_large");
+        check(1, "", false, "", 0);
+        check(2, "stream_full", true, "stream_full", 2);
+        check(3, "stream_full", false, "stream_full", 2);
+        check(4, "", false, "stream_full", 2);
+        check(5, "stream_full", false, "stream_full", 2);
+        check(6, "page_too_large", true, "page_too_large", 6);
         state.arrived_at(Timestamp::UNIX_EPOCH);
-        assert!(state.interrupted("page_too_large"));
+        assert_eq!(state.message.trouble_since_unix_nano, 0);
+        assert!(state.interrupted("page_too_large", Timestamp::UNIX_EPOCH));
     }
 }

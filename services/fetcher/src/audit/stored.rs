@@ -2,11 +2,14 @@
 
 use jiff::Timestamp;
 use latchkey_bus::{Bus, Error};
-use latchkey_contracts::page::{RawPage, raw_page::Request};
+use latchkey_contracts::{
+    Feed,
+    page::{RawPage, raw_page::Request},
+};
 use latchkey_core::{
     audit::{Known, MAX_KNOWN, SKEW, Span},
     body, instant,
-    look_back::is_first,
+    look_back::{is_first, latest_event_up_to, older_until},
     page,
 };
 
@@ -26,15 +29,16 @@ impl Stored {
     /// `ever_stored`: whether the chain has stored anything at all.
     pub(super) async fn gather(
         bus: &Bus,
+        feed: Feed,
         newest: u64,
         ever_stored: bool,
         span: Span,
         start: Timestamp,
     ) -> Result<Self, Error> {
         let before_start = span.to <= start;
-        let mut stored = Self { known: Known::new(span, MAX_KNOWN), newest, start, before_start };
+        let mut stored = Self { known: Known::new(feed, span, MAX_KNOWN), newest, start, before_start };
         let mut sequence = newest;
-        // Events on pages that are gone happened before the oldest page that is left.
+        // Events on pages that are gone happened before the oldest page that is left was asked for.
         let mut gone_before = (newest == 0).then_some(if ever_stored { Timestamp::MAX } else { Timestamp::MIN });
         let mut oldest = None;
         while gone_before.is_none() {
@@ -44,13 +48,15 @@ impl Stored {
             };
             let page = page.message;
             let fetched_at = instant::from_unix_nano(page.fetched_at_unix_nano);
-            if fetched_at < span.from.saturating_sub(SKEW).unwrap_or(Timestamp::MIN) {
+            // Events that came late are older than their page; those of clocks that are ahead are younger.
+            let until = fetched_at.saturating_add(SKEW).unwrap_or(Timestamp::MAX).max(latest_event_up_to(&page));
+            if until < span.from {
                 break;
             }
-            oldest = Some(fetched_at);
+            oldest = Some(older_until(&page));
             stored.remember(&page)?;
             if page.previous_sequence == 0 {
-                gone_before = Some(if is_first(&page) { Timestamp::MIN } else { fetched_at });
+                gone_before = Some(if is_first(&page) { Timestamp::MIN } else { older_until(&page) });
                 break;
             }
             sequence = page.previous_sequence;
@@ -65,7 +71,7 @@ impl Stored {
     /// Looked through nothing.
     #[cfg(test)]
     pub(super) fn nothing(span: Span) -> Self {
-        Self { known: Known::new(span, MAX_KNOWN), newest: 0, start: span.from, before_start: false }
+        Self { known: Known::new(Feed::ItemUsages, span, MAX_KNOWN), newest: 0, start: span.from, before_start: false }
     }
 
     /// Looks through the pages that came since. `false`: some of them are gone already.

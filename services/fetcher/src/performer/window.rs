@@ -13,7 +13,7 @@ impl Performer<'_> {
     /// What could be recognised if the API sent it again; it stays in memory for the pages to come.
     pub(super) async fn look_back(&mut self, from: Timestamp, turn: &Turn) -> Input {
         let sequence = turn.sequence();
-        match history::wide(self.bus, self.chain.feed, sequence, turn.newest_event_at(), from).await {
+        match history::wide(self.bus, self.chain.feed, sequence, turn.latest_event_at(), from).await {
             Ok((window, covered)) => {
                 self.memory.window = Some(wide(sequence, window, from));
                 self.metrics.began_again(self.chain);
@@ -45,7 +45,7 @@ impl Performer<'_> {
             }
             (None, Some(from)) => {
                 let (window, _) =
-                    history::wide(self.bus, self.chain.feed, sequence, turn.newest_event_at(), from).await?;
+                    history::wide(self.bus, self.chain.feed, sequence, turn.latest_event_at(), from).await?;
                 wide(sequence, window, from)
             }
         };

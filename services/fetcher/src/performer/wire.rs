@@ -20,6 +20,7 @@ pub(crate) fn last_page_of(sequence: u64, page: &RawPage) -> Result<LastPage, la
             && !matches!(page.request, Some(raw_page::Request::Repair(_))),
         events_total: page.events_total,
         newest_event_at: instant::optional_from_unix_nano(page.newest_event_unix_nano),
+        latest_event_at: instant::optional_from_unix_nano(page.latest_event_unix_nano),
         recovering_from: instant::optional_from_unix_nano(page.recovering_from_unix_nano),
         recoveries: page.recoveries,
     })

@@ -1,21 +1,15 @@
 //! What is to be done for a chain whose past is due to be read again.
 
-use std::time::Duration;
-
 use latchkey_bus::Delivered;
 use latchkey_contracts::task::Task;
 use latchkey_runtime::Shutdown;
 
 use super::{Inner, UNKNOWN_PAUSE, chain, renew};
 use crate::{
-    audit::{After, Order, Reader},
+    audit::{After, Order, Reader, off_pause},
     roster::Duty,
     stop::Stop,
 };
-
-/// When an audit is offered again that this fetcher is not to make: at most, and half as long at least, so that thousands that came together
-/// do not stay together.
-const OFF_PAUSE: Duration = Duration::from_mins(10);
 
 impl Inner {
     /// Reads for a turn, and says what becomes of the task.
@@ -23,13 +17,12 @@ impl Inner {
         let known = chain(task).and_then(|chain| self.roster.get(&chain.source).map(|member| (chain, member)));
         let Some((chain, member)) = known else { return After::Again(UNKNOWN_PAUSE) };
         // A source that rests, or is removed, has its past left alone; with a removed one the duty goes.
-        let Duty::Poll(source) = &member.duty else { return After::Again(off_pause()) };
+        let Duty::Poll(source) = &member.duty else { return After::Again(off_pause(rand::random())) };
         if !member.lists(chain.feed) {
             return After::Again(UNKNOWN_PAUSE);
         }
-        // Audits may be switched off here and not elsewhere.
         let order = task.message.as_ref().ok().and_then(|message| Order::of(message, self.audits.schedule));
-        let Some(order) = order else { return After::Again(off_pause()) };
+        let Some(order) = order else { return After::Again(off_pause(rand::random())) };
         let random = rand::random();
         let Some(_place) = self.audits.place() else { return After::Again(order.pause(random)) };
         let reader = Reader {
@@ -50,8 +43,4 @@ impl Inner {
             _ = renew(task) => After::Again(UNKNOWN_PAUSE),
         }
     }
-}
-
-fn off_pause() -> Duration {
-    OFF_PAUSE.mul_f64(0.5 + rand::random::<f64>() / 2.0)
 }

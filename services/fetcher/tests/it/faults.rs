@@ -395,10 +395,11 @@ const FOOT: &str = "
   with, so the next turn makes the same request. Pauses grow to five minutes, or to ten where somebody has to help; a success ends them.
 - `Retry-After` is honoured up to an hour. Without it, after a minute of refusals the limit of the hour must be used up: the pauses
   then grow to 15 minutes.
-- A cursor that is refused twice is given up. The fetcher looks back over the stored pages, up to 26 hours before the newest event (or the
-  last time it stood at the feed's end), and asks for everything from there on; what comes again is marked and removed. If the pages are
-  too many to remember, it begins later, where it still recognises everything. Checkpoints count recoveries and tell when, why and from
-  where the last one was.
+- A cursor that is refused twice is given up. The fetcher looks back over the stored pages, up to 26 hours before it last stood at the feed's
+  end (or to the chain's beginning), and asks for everything from there on, with another number of events per page each time, since the
+  same request might lead to the same cursor; what comes again is marked and removed. If the pages are too many to remember, it begins later, where it
+  still recognises everything, and an audit reads what it passed by ([completeness.md](completeness.md)). Checkpoints count recoveries and
+  tell when, why and from where the last one was.
 - A cursor carries its number of events per page, so pages that are too large for NATS or for the client are asked for from a point in time in
   the same way, with half as many events. A single event that is too large stops the chain by name.
 - A token that 1Password refuses is read again from its file at once, and the request is made again if there is another one. Introspection

@@ -10,6 +10,7 @@ mod others_lose_events;
 mod page_tokens;
 mod past;
 mod recovery;
+mod room;
 mod scale_out;
 mod sealed;
 mod sources;

@@ -5,14 +5,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::SignedDuration;
+use latchkey_bus::operator;
 use latchkey_contracts::{
     Feed,
     reread::Reread,
     task::{Task, task::Kind},
 };
 use latchkey_core::instant;
-use latchkey_runtime::{Metrics, Shutdown, shutdown::Reason};
-use latchkey_simulator::{AccountConfig, Fault, Plan, Profile, RequestKind, Rule, When};
+use latchkey_runtime::{Metrics, Shutdown, clock, shutdown::Reason};
+use latchkey_simulator::{AccountConfig, Fault, NewEvent, Plan, Profile, RequestKind, Rule, When};
 use serde_json::json;
 
 use crate::support::{PATIENCE, World, chain, company};
@@ -24,7 +26,7 @@ const USAGES: latchkey_simulator::Feed = latchkey_simulator::Feed::ItemUsages;
 
 impl World {
     /// Waits for a reading of item usages to be as wanted.
-    async fn reread_where(&self, kind: &str, condition: impl Fn(&Reread) -> bool) -> Reread {
+    pub(crate) async fn reread_where(&self, kind: &str, condition: impl Fn(&Reread) -> bool) -> Reread {
         let deadline = Instant::now() + PATIENCE_WITH_THE_DEAD;
         loop {
             let stored = self.bus.last_reread(kind, &chain(Feed::ItemUsages)).await.unwrap();
@@ -92,6 +94,36 @@ async fn an_audit_delivers_what_the_cursor_never_brought_once() {
     world.assert_complete(Feed::ItemUsages).await;
     shutdown.begin(Reason::Finished);
     running.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_audit_doubles_nothing_of_a_device_whose_clock_was_ahead() {
+    let world = World::new(AccountConfig::new("acme", Profile::Empty)).await;
+    let (now, hours) = (clock::now(), SignedDuration::from_hours);
+    let event = json!({"uuid": "AHEAD000000000000000000000", "timestamp": now - hours(28)}).to_string();
+    world.simulator.append("acme", USAGES, [NewEvent::from_json(event).unwrap()]).unwrap();
+    let feeds = json!({"feeds": ["item_usages"]});
+    let (running, shutdown) = world.run_with(&feeds, &Metrics::new()).await;
+    world.checkpoint_where(Feed::ItemUsages, |checkpoint| checkpoint.events_total == 1).await;
+    shutdown.begin(Reason::Finished);
+    running.await.unwrap();
+    // It was stored two hours before it says that it happened.
+    let chain = chain(Feed::ItemUsages);
+    let mut page = world.bus.last_page(&chain).await.unwrap().unwrap().message;
+    page.fetched_at_unix_nano = instant::to_unix_nano(now - hours(30));
+    operator::purge_pages(&world.bus, &chain).await.unwrap();
+    world.bus.publish_page(&chain, &page, 0).await.unwrap();
+    // Where audits were off, they would come back to it after minutes.
+    world.bus.delete_tasks(&chain).await.unwrap();
+
+    // The audits begin between the two.
+    let often = json!({"audit": {"lag": "0s", "recent_every": "1s", "recent_reach": "29h", "wide_reach": "0s", "older_reach": "0s"}});
+    let (running, shutdown) = world.run_as(&feeds, &often, &Metrics::new()).await;
+    let audited = world.reread_where("audit", |audit| audit.windows_total >= 2).await;
+    shutdown.begin(Reason::Finished);
+    running.await.unwrap();
+    assert_eq!(audited.missing_total, 0, "{audited:?}");
+    world.assert_complete(Feed::ItemUsages).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

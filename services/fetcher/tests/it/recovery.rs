@@ -1,9 +1,12 @@
 //! Chains that cannot go on as they did, and addresses that give no answer.
 
-use latchkey_contracts::{Feed, checkpoint::Checkpoint, checkpoint::outcome::Kind};
-use latchkey_core::duplicates;
+use latchkey_contracts::{
+    Feed,
+    checkpoint::{Checkpoint, Recovery, outcome::Kind},
+};
+use latchkey_core::{duplicates, instant};
 use latchkey_runtime::{Metrics, clock, shutdown::Reason};
-use latchkey_simulator::{AccountConfig, Fault, Plan, Profile, RequestKind, Rule, When};
+use latchkey_simulator::{AccountConfig, Fault, NewEvent, Plan, Profile, RequestKind, Rule, When};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -45,6 +48,68 @@ async fn a_refused_cursor_at_the_feeds_end_doubles_nothing_and_leaves_a_trace() 
     assert!(metrics.encode().contains("fetcher_recoveries_total{source=\"acme\",feed=\"item_usages\"} 1"));
     shutdown.begin(Reason::Finished);
     running.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_device_whose_clock_is_ahead_hides_nothing_from_a_recovery() {
+    let world = World::new(AccountConfig::new("acme", Profile::Empty)).await;
+    let (now, hours) = (clock::now(), jiff::SignedDuration::from_hours);
+    // Twenty days of the past, and among the oldest an event of the day before yesterday.
+    let event = |number: i64| {
+        let ago = if number == 30 { hours(48) } else { hours(2 * (240 - number)) };
+        let text = json!({"uuid": format!("AHEAD{number:021}"), "timestamp": now - ago}).to_string();
+        NewEvent::from_json(text).unwrap()
+    };
+    world.simulator.append("acme", USAGES, (0..240).map(event)).unwrap();
+    let fifth = Rule { when: When { nth: 5, ..When::first(1) }, ..refuse_the_cursor(1).rules[0].clone() };
+    world.simulator.set_plan(Plan::new([fifth])).unwrap();
+    let changes = json!({"feeds": ["item_usages"], "page_limit": 10, "start_time": now - hours(24 * 30)});
+    let (running, shutdown) = world.run_within(100_000, &changes).await;
+    world.checkpoint_where(Feed::ItemUsages, recovered).await;
+    shutdown.begin(Reason::Finished);
+    running.await.unwrap();
+    world.assert_complete(Feed::ItemUsages).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_recovery_has_passed_by_is_read_whether_or_not_audits_are_on_a_schedule() {
+    for enabled in [true, false] {
+        let world = World::new(AccountConfig::new("acme", Profile::Empty)).await;
+        let changes = json!({"feeds": ["item_usages"]});
+        let (running, shutdown) = world.run_with(&changes, &Metrics::new()).await;
+        world.caught_up(Feed::ItemUsages).await;
+        let began = clock::now();
+        let skipped =
+            Rule { feed: Some(USAGES), on: Some(RequestKind::Cursor), ..Rule::new(Fault::Skipped { share: 0.5 }) };
+        world.simulator.set_plan(Plan::new([skipped])).unwrap();
+        world.simulator.append_sample("acme", USAGES, 40).unwrap();
+        world.checkpoint_where(Feed::ItemUsages, |checkpoint| checkpoint.events_total > 0).await;
+        shutdown.begin(Reason::Finished);
+        running.await.unwrap();
+        assert!(world.unmarked(Feed::ItemUsages).await.len() < 40);
+
+        // As a recovery leaves it that remembers too little.
+        let chain = chain(Feed::ItemUsages);
+        let before = world.bus.last_checkpoint(&chain).await.unwrap().unwrap().message;
+        let now = instant::to_unix_nano(clock::now());
+        let left = Checkpoint {
+            recoveries: 1,
+            last_recovery: Some(Recovery { at_unix_nano: now, from_unix_nano: now, reason: "cursor_refused".into() }),
+            passed_by_from_unix_nano: instant::to_unix_nano(began),
+            passed_by_to_unix_nano: now,
+            ..before
+        };
+        world.bus.publish_checkpoint(&chain, &left).await.unwrap();
+        // Where audits were off, they would come back to it after minutes.
+        world.bus.delete_tasks(&chain).await.unwrap();
+        // No window of the schedule reaches back.
+        let none = json!({"audit": {"enabled": enabled, "recent_every": "1s", "recent_reach": "0s", "wide_reach": "0s", "older_reach": "0s"}});
+        let (running, shutdown) = world.run_as(&changes, &none, &Metrics::new()).await;
+        world.reread_where("audit", |audit| audit.missing_total > 0 && audit.finished_at_unix_nano > 0).await;
+        shutdown.begin(Reason::Finished);
+        running.await.unwrap();
+        world.assert_complete(Feed::ItemUsages).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -37,7 +37,14 @@ impl World {
 
     /// On a server that takes messages of so many bytes at most.
     pub(crate) async fn of_messages_up_to(bytes: usize, account: AccountConfig) -> Self {
-        Self::with(account, provisioned(server::scratch_with(bytes).await.unwrap()).await).await
+        let server = server::scratch_with(bytes).await.unwrap();
+        Self::with(account, provisioned(server, Limits::default()).await).await
+    }
+
+    /// On a server whose streams take so many bytes together.
+    pub(crate) async fn of_streams_up_to(max_bytes: i64, account: AccountConfig) -> Self {
+        let server = server::scratch().await.unwrap();
+        Self::with(account, provisioned(server, Limits { max_bytes, ..Limits::default() }).await).await
     }
 
     async fn with(account: AccountConfig, (server, bus): (server::Scratch, Bus)) -> Self {
@@ -164,12 +171,12 @@ pub(crate) struct Stored {
 
 /// A server with streams, and a connection to it.
 pub(crate) async fn nats() -> (server::Scratch, Bus) {
-    provisioned(server::scratch().await.unwrap()).await
+    provisioned(server::scratch().await.unwrap(), Limits::default()).await
 }
 
-async fn provisioned(server: server::Scratch) -> (server::Scratch, Bus) {
+async fn provisioned(server: server::Scratch, limits: Limits) -> (server::Scratch, Bus) {
     let bus = Bus::connect(server.connect_options("test")).await.unwrap();
-    bus.provision(Limits::default()).await.unwrap();
+    bus.provision(limits).await.unwrap();
     (server, bus)
 }
 

@@ -1,5 +1,6 @@
 //! Events that are refused, that differ from their schema, or that polling does not bring.
 
+use latchkey_bus::{Bus, Publication, operator};
 use latchkey_contracts::{alert::alert::Severity, page::RawPage};
 use latchkey_simulator::{BadItem, Fault, NewEvent, Plan, RequestKind, Rule, clock};
 
@@ -60,21 +61,65 @@ async fn lk108_events_with_a_field_that_nobody_has_declared() {
     watched.stop().await;
 }
 
-#[tokio::test]
-async fn lk109_events_that_only_an_audit_finds() {
+/// A fetcher that audits all the time, and who watches it.
+fn audited() -> Settings {
     let mut more = alerter(&json!({}));
     more["fetcher"]["audit"] =
         json!({ "lag": "0s", "recent_every": "1s", "wide_every": "1h", "older_every": "1h", "enabled": true });
-    let watched =
-        Watched::start(simulator(account()).await, &settings(&[Service::Fetcher, Service::Alerter], more)).await;
+    settings(&[Service::Fetcher, Service::Alerter], more)
+}
+
+/// The cursor leaves out such a share of the events.
+fn skipped(share: f64) -> Plan {
+    Plan::new([Rule { feed: Some(USAGES), on: Some(RequestKind::Cursor), ..Rule::new(Fault::Skipped { share }) }])
+}
+
+#[tokio::test]
+async fn lk109_events_that_only_an_audit_finds() {
+    let watched = Watched::start(simulator(account()).await, &audited()).await;
     watched.caught_up().await;
-    let skipped =
-        Rule { feed: Some(USAGES), on: Some(RequestKind::Cursor), ..Rule::new(Fault::Skipped { share: 0.5 }) };
-    watched.simulator.set_plan(Plan::new([skipped])).unwrap();
+    watched.simulator.set_plan(skipped(0.5)).unwrap();
     watched.simulator.append_sample(ACCOUNT, USAGES, 40).unwrap();
     let raised = watched.raised(Kind::EventsMissed, &usages()).await;
-    assert_eq!(raised.severity(), Severity::Warning);
+    assert_eq!((raised.severity(), raised.reason.as_str()), (Severity::Warning, ""));
     watched.simulator.set_plan(Plan::default()).unwrap();
     watched.resolved(Kind::EventsMissed, &usages()).await;
     watched.stop().await;
+}
+
+#[tokio::test]
+async fn lk109_events_that_an_audit_finds_and_cannot_store() {
+    // PAGES has 27 MB of it.
+    let watched = Watched::with_room(simulator(account()).await, &audited(), Some(64 << 20)).await;
+    watched.caught_up().await;
+    let others = Chain { source: "others".parse().unwrap(), feed: Feed::ItemUsages };
+    fill(watched.line.bus(), &others).await;
+    watched.simulator.set_plan(skipped(1.0)).unwrap();
+    watched.simulator.append_sample(ACCOUNT, USAGES, 40).unwrap();
+    let raised = watched.raised(Kind::EventsMissed, &usages()).await;
+    assert_eq!((raised.severity(), raised.reason.as_str()), (Severity::Warning, "stream_full"));
+
+    operator::purge_pages(watched.line.bus(), &others).await.unwrap();
+    let delivered = async || {
+        let last = watched.last(Kind::EventsMissed, &usages()).await;
+        last.filter(|alert| alert.summary.contains("found 40 events")).map(|alert| alert.reason)
+    };
+    assert_eq!(until("the events are stored", LIMIT, delivered).await, "");
+    watched.resolved(Kind::EventsMissed, &usages()).await;
+    watched.stop().await;
+}
+
+/// Leaves no room in stream PAGES.
+async fn fill(bus: &Bus, chain: &Chain) {
+    let mut last = 0;
+    for size in [500_000, 50_000, 5_000, 500, 1] {
+        loop {
+            let page = RawPage { page_id: format!("{last:032}"), body: vec![0; size].into(), ..RawPage::default() };
+            match bus.publish_page(chain, &page, last).await.unwrap() {
+                Publication::Stored { sequence } => last = sequence,
+                Publication::Full => break,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
 }
