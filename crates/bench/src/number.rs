@@ -6,17 +6,10 @@ pub(crate) const fn count(number: u64) -> f64 {
     number as f64
 }
 
-/// A whole number with commas.
+/// The nearest whole number, with its thousands set apart.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "what is counted is no less than nothing")]
 pub(crate) fn grouped(number: f64) -> String {
-    let digits = format!("{number:.0}");
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    latchkey_core::number::grouped(number.round() as u64)
 }
 
 #[cfg(test)]
@@ -24,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_numbers_are_grouped() {
+    fn figures_are_rounded() {
         for (number, expect) in [(0.0, "0"), (999.4, "999"), (1_000.0, "1,000"), (1_234_567.0, "1,234,567")] {
             assert_eq!(grouped(number), expect);
         }

@@ -1,14 +1,11 @@
 //! How full a stream is and how far a consumer is behind.
 
-use std::{error::Error as _, time::Duration};
+use std::time::Duration;
 
-use async_nats::jetstream::{
-    self, ErrorCode,
-    context::{ConsumerInfoErrorKind, RequestError},
-    stream::DirectGetErrorKind,
-};
+use async_nats::jetstream::{ErrorCode, consumer, response::Response, stream, stream::DirectGetErrorKind};
 use jiff::Timestamp;
 use latchkey_contracts::topology::{Consumer, Stream};
+use serde::{Deserialize, de::DeserializeOwned};
 use tokio::time::timeout;
 
 use crate::{connect::Bus, error::Error, stored::timestamp};
@@ -16,6 +13,8 @@ use crate::{connect::Bus, error::Error, stored::timestamp};
 /// A stream at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamState {
+    /// The moment, by the server's clock.
+    pub at: Timestamp,
     /// Sequence of the oldest message, or one after the last if it is empty.
     pub first: u64,
     /// Sequence of the newest message ever stored; 0 if there was none.
@@ -33,6 +32,8 @@ pub struct StreamState {
 /// A consumer at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConsumerState {
+    /// The moment, by the server's clock.
+    pub at: Timestamp,
     /// Messages never delivered yet.
     pub pending: u64,
     /// Deliveries not yet answered, delayed naks included.
@@ -69,19 +70,14 @@ impl ConsumerState {
 const LOOK_WITHIN: Duration = Duration::from_secs(10);
 
 impl Bus {
-    /// Asks the server for a stream's state.
+    /// Asks the server for a stream's state; [`Error::Missing`] if there is no such stream.
     pub async fn stream_state(&self, stream: &Stream) -> Result<StreamState, Error> {
-        let unavailable = |error: &dyn std::fmt::Display| {
-            Error::unavailable("reading a stream's state", format!("{}: {error}", stream.name))
-        };
-        let look = async {
-            self.stream(stream).await?.get_info().await.map_err(|error| match code(&error) {
-                Some(ErrorCode::STREAM_NOT_FOUND) => Error::Missing { object: format!("stream {}", stream.name) },
-                _ => unavailable(&error),
-            })
-        };
-        let info = within("reading a stream's state", look).await?;
+        let what = What { action: "reading a stream's state", object: "stream", name: stream.name };
+        let Answer { at, info } = self
+            .ask::<stream::Info>(format!("STREAM.INFO.{}", stream.name), &what, ErrorCode::STREAM_NOT_FOUND)
+            .await?;
         Ok(StreamState {
+            at,
             first: info.state.first_sequence,
             last: info.state.last_sequence,
             messages: info.state.messages,
@@ -98,18 +94,11 @@ impl Bus {
 
     /// Asks the server for the state of a stream's consumer of this name; [`Error::Missing`] if there is none.
     pub async fn state_of(&self, stream: &str, consumer: &str) -> Result<ConsumerState, Error> {
-        let unavailable = |error: &dyn std::fmt::Display| {
-            Error::unavailable("reading a consumer's state", format!("{consumer}: {error}"))
-        };
-        let look = async {
-            let stream = self.jetstream.get_stream_no_info(stream).await.map_err(|error| unavailable(&error))?;
-            stream.consumer_info(consumer).await.map_err(|error| match error.kind() {
-                ConsumerInfoErrorKind::NotFound => Error::Missing { object: format!("consumer {consumer}") },
-                _ => unavailable(&error),
-            })
-        };
-        let info = within("reading a consumer's state", look).await?;
+        let what = What { action: "reading a consumer's state", object: "consumer", name: consumer };
+        let subject = format!("CONSUMER.INFO.{stream}.{consumer}");
+        let Answer { at, info } = self.ask::<consumer::Info>(subject, &what, ErrorCode::CONSUMER_NOT_FOUND).await?;
         Ok(ConsumerState {
+            at,
             pending: info.num_pending,
             ack_pending: info.num_ack_pending as u64,
             redelivered: info.num_redelivered as u64,
@@ -122,6 +111,27 @@ impl Bus {
             created: timestamp(info.created),
             moved_at: info.delivered.last_active.max(info.ack_floor.last_active).map(timestamp),
         })
+    }
+
+    /// Asks JetStream, without the client's own functions: they leave out when the answer was made.
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        subject: String,
+        what: &What<'_>,
+        not_found: ErrorCode,
+    ) -> Result<Answer<T>, Error> {
+        let What { action, object, name } = what;
+        let unavailable = |error: &dyn std::fmt::Display| Error::unavailable(action, format!("{name}: {error}"));
+        let look = async {
+            match self.jetstream.request(subject, &serde_json::json!({})).await.map_err(|error| unavailable(&error))? {
+                Response::Ok(answer) => Ok(answer),
+                Response::Err { error } if error.error_code() == not_found => {
+                    Err(Error::Missing { object: format!("{object} {name}") })
+                }
+                Response::Err { error } => Err(unavailable(&error)),
+            }
+        };
+        within(action, look).await
     }
 
     /// When the first message of a stream from `sequence` on was stored; `None` if there is none. The message itself is read, since
@@ -139,9 +149,20 @@ impl Bus {
     }
 }
 
-/// What the server has refused a request with, if it was the server.
-fn code(error: &RequestError) -> Option<ErrorCode> {
-    error.source()?.downcast_ref::<jetstream::Error>().map(jetstream::Error::error_code)
+/// What is asked about, for errors.
+struct What<'a> {
+    action: &'static str,
+    object: &'static str,
+    name: &'a str,
+}
+
+/// What the server says of a stream or a consumer, and when it said so.
+#[derive(Deserialize)]
+struct Answer<T> {
+    #[serde(rename = "ts")]
+    at: Timestamp,
+    #[serde(flatten)]
+    info: T,
 }
 
 /// A stream holds only subjects of its own, so any of them will do.

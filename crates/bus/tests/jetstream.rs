@@ -346,6 +346,27 @@ async fn a_consumers_state_says_what_is_unread() {
     let after = bus.consumer_state(&NORMALIZER).await.unwrap();
     assert_eq!((after.floor, after.ack_pending + after.pending), (2, 1));
     assert!(after.moved_at > Some(first));
+
+    // Each says when it was true, by the clock that dates messages.
+    let stream = bus.stream_state(&PAGES).await.unwrap();
+    assert!(before.at < first && first < open.at && open.at < after.at && after.at < stream.at);
+    assert!(after.moved_at.unwrap() <= after.at);
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_told_apart_from_what_cannot_be_asked() {
+    let mut server = server::scratch().await.unwrap();
+    let bus = Bus::connect(server.connect_options("test")).await.unwrap();
+    let (stream, consumer) = (bus.stream_state(&PAGES).await, bus.consumer_state(&NORMALIZER).await);
+    assert!(matches!(&stream, Err(Error::Missing { object }) if object == "stream PAGES"), "{stream:?}");
+    assert!(!matches!(&consumer, Err(Error::Missing { .. })), "its stream is not there either: {consumer:?}");
+    bus.provision(Limits::default()).await.unwrap();
+    operator::remove(&bus, &NORMALIZER).await.unwrap();
+    let consumer = bus.consumer_state(&NORMALIZER).await;
+    assert!(matches!(&consumer, Err(Error::Missing { object }) if object == "consumer normalizer"), "{consumer:?}");
+    server.kill().await.unwrap();
+    let stream = bus.stream_state(&PAGES).await;
+    assert!(matches!(&stream, Err(error) if error.is_transient()), "{stream:?}");
 }
 
 /// What the notifiers lean on: a destination has its own progress, hears of things in their order, and begins with what there is.

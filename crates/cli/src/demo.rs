@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use clap::Args;
 use jiff::SignedDuration;
 use latchkey_alerter as alerter;
+use latchkey_core::number::grouped;
 use latchkey_fetcher as fetcher;
 use latchkey_normalizer as normalizer;
 use latchkey_runtime::{Service, clock, run_with};
@@ -21,7 +22,6 @@ use latchkey_simulator::{AccountConfig, Profile, Simulator};
 use crate::{
     line::{self, Settings, Summary},
     options::LineOptions,
-    progress::grouped,
 };
 
 /// The same company every time, so that a second run continues the first.

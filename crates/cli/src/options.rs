@@ -64,7 +64,7 @@ impl LineOptions {
                 otlp_endpoint: self.otlp_endpoint.clone(),
                 ..TelemetryConfig::default()
             },
-            http: HttpConfig { listen: self.listen },
+            http: HttpConfig { listen: self.listen, ..HttpConfig::default() },
             ..RunConfig::default()
         }
     }

@@ -6,7 +6,7 @@ use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use latchkey_alerter as alerter;
 use latchkey_contracts::{Feed, SourceId};
-use latchkey_core::normalize::Options;
+use latchkey_core::{normalize::Options, number::grouped};
 use latchkey_fetcher as fetcher;
 use latchkey_normalizer as normalizer;
 use latchkey_runtime::{Service, run_with};
@@ -14,7 +14,6 @@ use latchkey_runtime::{Service, run_with};
 use crate::{
     line::{self, Settings, Summary},
     options::LineOptions,
-    progress::grouped,
     schema::Compatibility,
 };
 

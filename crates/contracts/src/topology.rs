@@ -193,83 +193,72 @@ pub struct KeyValue {
     pub divisor: i64,
 }
 
+impl KeyValue {
+    /// A bucket that keeps one value of each key, with no share in what the streams hold.
+    const fn new(
+        name: &'static str,
+        description: &'static str,
+        subjects: &'static [&'static str],
+        max_age: Option<Duration>,
+        discard: Discard,
+        divisor: i64,
+    ) -> Self {
+        let (max_messages_per_subject, share, duplicate_window) = (Some(1), 0, Duration::from_mins(2));
+        let stream =
+            Stream { name, description, subjects, max_age, max_messages_per_subject, share, discard, duplicate_window };
+        Self { stream, divisor }
+    }
+}
+
+/// How long what is seen and not renewed is of use.
+const A_WEEK: Option<Duration> = Some(Duration::from_hours(7 * 24));
+
 /// Sources that come and go while fetchers run: a value per source. By default 64 MiB, hundreds of thousands.
-pub const SOURCES: KeyValue = KeyValue {
-    stream: Stream {
-        name: "KV_SOURCES",
-        description: "Sources: what a fetcher's configuration file says of one, as JSON, and never a token",
-        subjects: &["$KV.SOURCES.>"],
-        max_age: None,
-        max_messages_per_subject: Some(1),
-        share: 0,
-        discard: Discard::New,
-        duplicate_window: Duration::from_mins(2),
-    },
-    divisor: 256,
-};
+pub const SOURCES: KeyValue = KeyValue::new(
+    "KV_SOURCES",
+    "Sources: what a fetcher's configuration file says of one, as JSON, and never a token",
+    &["$KV.SOURCES.>"],
+    None,
+    Discard::New,
+    256,
+);
 
 /// How events differ from their schemas: a value per chain whose events do. By default 128 MiB, more than a hundred thousand chains; what
 /// is of last week is of no use.
-pub const DRIFTS: KeyValue = KeyValue {
-    stream: Stream {
-        name: "KV_DRIFTS",
-        description: "How events differ from their schemas, by chain: paths, types and counts",
-        subjects: &["$KV.DRIFTS.>"],
-        max_age: Some(Duration::from_hours(7 * 24)),
-        max_messages_per_subject: Some(1),
-        share: 0,
-        discard: Discard::Old,
-        duplicate_window: Duration::from_mins(2),
-    },
-    divisor: 128,
-};
+pub const DRIFTS: KeyValue = KeyValue::new(
+    "KV_DRIFTS",
+    "How events differ from their schemas, by chain: paths, types and counts",
+    &["$KV.DRIFTS.>"],
+    A_WEEK,
+    Discard::Old,
+    128,
+);
 
 /// What alerters have learned of feeds: a value of half a kilobyte per chain with an adaptive policy. By default 128 MiB, a hundred thousand
 /// chains. A smaller one keeps those that were kept last: a bucket that refused what is new would refuse to replace what is old, too.
-pub const HABITS: KeyValue = KeyValue {
-    stream: Stream {
-        name: "KV_HABITS",
-        description: "Learned habits of feeds, by chain",
-        subjects: &["$KV.HABITS.>"],
-        max_age: None,
-        max_messages_per_subject: Some(1),
-        share: 0,
-        discard: Discard::Old,
-        duplicate_window: Duration::from_mins(2),
-    },
-    divisor: 128,
-};
+pub const HABITS: KeyValue =
+    KeyValue::new("KV_HABITS", "Learned habits of feeds, by chain", &["$KV.HABITS.>"], None, Discard::Old, 128);
 
 /// What alerters have seen of streams and their readers: a value of some kilobytes for each. By default 128 MiB, for which a thousand
 /// sinks are no burden; what is of last week is of no use.
-pub const WINDOWS: KeyValue = KeyValue {
-    stream: Stream {
-        name: "KV_WINDOWS",
-        description: "Looks of alerters at streams and their readers",
-        subjects: &["$KV.WINDOWS.>"],
-        max_age: Some(Duration::from_hours(7 * 24)),
-        max_messages_per_subject: Some(1),
-        share: 0,
-        discard: Discard::Old,
-        duplicate_window: Duration::from_mins(2),
-    },
-    divisor: 128,
-};
+pub const WINDOWS: KeyValue = KeyValue::new(
+    "KV_WINDOWS",
+    "Looks of alerters at streams and their readers",
+    &["$KV.WINDOWS.>"],
+    A_WEEK,
+    Discard::Old,
+    128,
+);
 
 /// Bearer tokens of sources, sealed to a key that only fetchers hold. Overwritten and removed ones are gone at once. By default 64 MiB.
-pub const TOKENS: KeyValue = KeyValue {
-    stream: Stream {
-        name: "KV_TOKENS",
-        description: "Sealed tokens of sources; who has the key can open them, and nobody else",
-        subjects: &["$KV.TOKENS.>"],
-        max_age: None,
-        max_messages_per_subject: Some(1),
-        share: 0,
-        discard: Discard::New,
-        duplicate_window: Duration::from_mins(2),
-    },
-    divisor: 256,
-};
+pub const TOKENS: KeyValue = KeyValue::new(
+    "KV_TOKENS",
+    "Sealed tokens of sources; who has the key can open them, and nobody else",
+    &["$KV.TOKENS.>"],
+    None,
+    Discard::New,
+    256,
+);
 
 /// Every key-value bucket of the system.
 pub const KEY_VALUES: [KeyValue; 5] = [SOURCES, TOKENS, DRIFTS, HABITS, WINDOWS];

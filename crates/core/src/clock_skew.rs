@@ -1,7 +1,7 @@
-//! How far our clock is from 1Password's, by the dates of its answers.
+//! How far our clock is from another's, 1Password's or NATS's, by the times of its answers.
 //!
-//! A date says the second and not more, and the answer was made at some moment between asking and receiving. The median of several says
-//! it to half a second, and one server of many whose clock is wrong does not move it.
+//! An answer was made at some moment between asking and receiving, and a date says the second and not more. The median of several says it to
+//! half a second, and one server of many whose clock is wrong does not move it.
 
 use std::collections::VecDeque;
 
@@ -18,8 +18,14 @@ const SLOWEST: SignedDuration = SignedDuration::from_secs(10);
 pub struct ClockSkew(VecDeque<SignedDuration>);
 
 impl ClockSkew {
-    /// Takes the date of an answer, and our time before and after it.
+    /// Takes the date of an answer, a whole second, and our time before and after it.
     pub fn answered(&mut self, date: Timestamp, asked_at: Timestamp, now: Timestamp) {
+        let middle = date.saturating_add(SignedDuration::from_millis(500)).unwrap_or(date);
+        self.told(middle, asked_at, now);
+    }
+
+    /// Takes the moment at which an answer was made, and our time before and after it.
+    pub fn told(&mut self, moment: Timestamp, asked_at: Timestamp, now: Timestamp) {
         let took = now.duration_since(asked_at);
         // A clock that was set meanwhile says nothing.
         if took.is_negative() || took > SLOWEST {
@@ -28,8 +34,7 @@ impl ClockSkew {
         if self.0.len() == MAX_SAMPLES {
             self.0.pop_front();
         }
-        let made_at = asked_at.duration_since(date).saturating_add(took / 2);
-        self.0.push_back(made_at.saturating_sub(SignedDuration::from_millis(500)));
+        self.0.push_back(asked_at.duration_since(moment).saturating_add(took / 2));
     }
 
     /// How far our clock is ahead; `None` without an answer.
@@ -63,6 +68,13 @@ mod tests {
         assert_eq!(median(&[(0, 500, 500)]), Some(0));
         assert_eq!(median(&[(0, 5_000, 6_000)]), Some(5_000));
         assert_eq!(median(&[(60_000, 400, 600)]), Some(-60_000));
+    }
+
+    #[test]
+    fn a_moment_is_compared_as_it_is() {
+        let mut skew = ClockSkew::default();
+        skew.told(at(0), at(-100), at(300));
+        assert_eq!(skew.median().map(|skew| skew.as_millis()), Some(100));
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod json;
 pub mod look_back;
 pub mod lookup;
 pub mod normalize;
+pub mod number;
 pub mod page;
 pub mod page_id;
 pub mod page_token;

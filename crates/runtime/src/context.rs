@@ -27,8 +27,11 @@ impl Context {
     /// their own.
     #[must_use]
     pub fn new(service: Service) -> Self {
+        Self::with(service, Metrics::new())
+    }
+
+    pub(crate) fn with(service: Service, metrics: Metrics) -> Self {
         let shutdown = Shutdown::new();
-        let metrics = Metrics::new();
         metrics.register_build_info(&service);
         Self { service, tasks: Tasks::new(shutdown.clone()), shutdown, metrics, health: Health::new() }
     }

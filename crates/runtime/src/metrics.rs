@@ -3,7 +3,7 @@
 //! Services register their own families under their own noun (`fetcher_pages`); the text is `OpenMetrics`, which adds
 //! `_total` to counters and the unit to the name.
 
-use crate::Service;
+use crate::{Service, sources::Sources};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,17 +11,33 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The content type of [`Metrics::encode`]'s text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// Sources with metrics of their own, unless the operator sets another number: some two megabytes of text.
+pub const DEFAULT_SOURCES: usize = 1_000;
+
 /// A process' metrics. Clones share the registry.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Arc<Mutex<Registry>>,
+    sources: Sources,
 }
 
 impl Metrics {
-    /// An empty registry.
+    /// An empty registry, for as many sources as a service has by default.
     #[must_use]
     pub fn new() -> Self {
-        Self { registry: Arc::new(Mutex::new(Registry::with_prefix("latchkey"))) }
+        Self::with_sources(DEFAULT_SOURCES)
+    }
+
+    /// An empty registry, where at most so many sources have metrics of their own.
+    #[must_use]
+    pub fn with_sources(most: usize) -> Self {
+        Self { registry: Arc::new(Mutex::new(Registry::with_prefix("latchkey"))), sources: Sources::new(most) }
+    }
+
+    /// Which sources have metrics of their own.
+    #[must_use]
+    pub fn sources(&self) -> &Sources {
+        &self.sources
     }
 
     /// Gives access to the registry, to register families in; returns what the closure returns (usually the families).

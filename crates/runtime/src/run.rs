@@ -9,7 +9,7 @@ use crate::exit::{self, Exit};
 use crate::shutdown::{Force, Reason};
 use crate::signals::Signals;
 use crate::telemetry::{self, FLUSH_LIMIT};
-use crate::{Context, Failure, Service, http};
+use crate::{Context, Failure, Metrics, Service, http};
 use std::future::Future;
 use std::io::Write;
 use std::process::ExitCode;
@@ -84,7 +84,7 @@ where
     Fut: Future<Output = anyhow::Result<()>> + Send + 'static,
 {
     let started = Instant::now();
-    let context = Context::new(service);
+    let context = Context::with(service, Metrics::with_sources(parts.http.metrics_sources));
     let server = match open(parts, &context).await {
         Ok(server) => server,
         Err(error) => {

@@ -37,6 +37,9 @@ use crate::{
 /// The tick's bounds: silence needs no finer clock, and a verdict should not be older than this.
 const TICK: (SignedDuration, SignedDuration) = (SignedDuration::from_millis(100), SignedDuration::from_mins(1));
 
+/// The most that looks are kept for, and the least in intervals between them: rules need some.
+const KEPT: (SignedDuration, i32) = (SignedDuration::from_hours(1), 10);
+
 /// A reader's bounds: what is unread for longer than a week is lost.
 const READER: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(1), SignedDuration::from_hours(7 * 24));
 
@@ -68,6 +71,9 @@ pub struct Config {
     /// How often streams and their readers are looked at: 100 ms to 1 min.
     #[serde(serialize_with = "show_duration")]
     pub look_every: SignedDuration,
+    /// How long looks are kept, for the rules that judge a span of time: ten times `look_every` to 1 h.
+    #[serde(serialize_with = "show_duration")]
+    pub looks_kept_for: SignedDuration,
     /// How often every chain is judged even if nothing happens: 100 ms to 1 min.
     #[serde(serialize_with = "show_duration")]
     pub tick: SignedDuration,
@@ -116,6 +122,7 @@ impl Default for Config {
             settles_after,
             reader: ReaderConfig::default(),
             look_every: SignedDuration::from_secs(30),
+            looks_kept_for: Patience::default().window,
             tick: SignedDuration::from_secs(5),
             stdout: false,
             destinations: BTreeMap::new(),
@@ -131,7 +138,7 @@ impl Default for Config {
 
 impl Default for ReaderConfig {
     fn default() -> Self {
-        let Patience { stands_still, waits, loss_is_told_for } = Patience::default();
+        let Patience { stands_still, waits, loss_is_told_for, .. } = Patience::default();
         Self { stands_still, waits, loss_is_told_for }
     }
 }
@@ -173,15 +180,16 @@ impl Config {
     /// Checks every value and makes an alerter. Nothing is sent yet.
     pub fn build(self, bus: Bus, metrics: Metrics) -> Result<Alerter, InvalidConfig> {
         let policies = drop_off::policies(&self.drop_off, &self.sources, &self.maintenance)?;
+        let look_every = duration("look_every", self.look_every, TICK)?;
         let reader = Patience {
             stands_still: within("reader.stands_still", self.reader.stands_still, READER)?,
             waits: within("reader.waits", self.reader.waits, READER)?,
             loss_is_told_for: within("reader.loss_is_told_for", self.reader.loss_is_told_for, READER)?,
+            window: within("looks_kept_for", self.looks_kept_for, (self.look_every * KEPT.1, KEPT.0))?,
         };
         let poll_grace = within("poll_grace", self.poll_grace, GRACE)?;
         let settles_after = within("settles_after", self.settles_after, READER)?;
         let tick = duration("tick", self.tick, TICK)?;
-        let look_every = duration("look_every", self.look_every, TICK)?;
         let remind_every = match self.remind_every {
             SignedDuration::ZERO => None,
             every => Some(within("remind_every", every, (Silence::MIN, Silence::MAX))?),

@@ -2,15 +2,13 @@
 
 use std::sync::atomic::AtomicU64;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use latchkey_contracts::{About, Chain};
-use latchkey_core::{
-    alert::{
-        Kind,
-        board::{SeenReader, SeenStream, Sight},
-    },
-    verdict::Poll,
+use latchkey_core::alert::{
+    Kind,
+    board::{SeenReader, SeenStream, Sight},
 };
+use latchkey_runtime::Sources;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -82,6 +80,22 @@ pub struct Metrics {
     stream_seconds_to_full: Family<StreamLabels, Gauge>,
     seconds_to_data_loss: Family<SourceLabels, Gauge>,
     clock_skew_seconds: Ratio,
+    nats_clock_skew_seconds: Ratio,
+    /// Which have series of their own.
+    sources: Sources,
+}
+
+/// What is shown of a chain.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    labels: VerdictLabels,
+}
+
+impl Shown {
+    /// Whether it is this verdict.
+    pub(crate) fn is(&self, verdict: &str) -> bool {
+        self.labels.verdict == verdict
+    }
 }
 
 /// A gauge with a fraction.
@@ -108,11 +122,17 @@ impl Metrics {
             stream_seconds_to_full: Family::default(),
             seconds_to_data_loss: Family::default(),
             clock_skew_seconds: Ratio::default(),
+            nats_clock_skew_seconds: Ratio::default(),
+            sources: metrics.sources().clone(),
         };
         metrics.register(|registry| {
             let alerter = registry.sub_registry_with_prefix("alerter");
             alerter.register("alerts_raised", "1 while an alert is raised", new.alerts_raised.clone());
-            alerter.register("chain_verdict", "1 for the poll verdict that holds", new.chain_verdict.clone());
+            alerter.register(
+                "chain_verdict",
+                "Feeds with this poll verdict: 1 for a feed by itself",
+                new.chain_verdict.clone(),
+            );
             alerter.register("transitions", "Transitions that this process published", new.transitions.clone());
             alerter.register("notifications", "Transitions delivered", new.notifications.clone());
             alerter.register("notification_failures", "Attempts that failed", new.notification_failures.clone());
@@ -163,14 +183,39 @@ impl Metrics {
                 "The worst difference of a fetcher's clock to 1Password's",
                 new.clock_skew_seconds.clone(),
             );
+            alerter.register(
+                "nats_clock_skew_seconds",
+                "How far this alerter's clock is ahead of NATS's",
+                new.nats_clock_skew_seconds.clone(),
+            );
         });
         new
     }
 
-    pub(crate) fn judged(&self, chain: &Chain, poll: &str) {
-        for verdict in Poll::WORDS {
-            let labels = VerdictLabels { source: chain.source.to_string(), feed: chain.feed.as_str(), verdict };
-            self.chain_verdict.get_or_create(&labels).set((verdict == poll).into());
+    /// Shows a chain's verdict, in place of what was shown of it before.
+    pub(crate) fn judged(&self, chain: &Chain, verdict: &'static str, before: Option<&Shown>) -> Shown {
+        let source = before.map_or_else(|| self.sources.label(chain), |before| before.labels.source.clone());
+        if let Some(before) = before {
+            self.unshow(before);
+        }
+        let labels = VerdictLabels { source, feed: chain.feed.as_str(), verdict };
+        self.chain_verdict.get_or_create(&labels).inc();
+        Shown { labels }
+    }
+
+    /// Shows nothing more of a chain that is gone.
+    pub(crate) fn forget(&self, chain: &Chain, shown: &Shown) {
+        self.unshow(shown);
+        if !shown.labels.source.is_empty() && self.sources.forget(chain) {
+            self.seconds_to_data_loss.remove(&SourceLabels { source: chain.source.to_string() });
+        }
+    }
+
+    fn unshow(&self, Shown { labels }: &Shown) {
+        // The guard of the gauge must be gone before it is removed.
+        let left = self.chain_verdict.get_or_create(labels).dec() - 1;
+        if left == 0 {
+            self.chain_verdict.remove(labels);
         }
     }
 
@@ -211,20 +256,33 @@ impl Metrics {
         for stream in &sight.streams {
             self.stream(*stream, now);
         }
+        let mut others = None;
         for feeds in sight.polls.chunk_by(|(one, _), (other, _)| one.source == other.source) {
             let source = &feeds[0].0.source;
-            let labels = SourceLabels { source: source.to_string() };
-            match sight.ends.get(source) {
-                Some(end) => {
-                    let left = end.duration_since(now).as_secs();
-                    self.seconds_to_data_loss.get_or_create(&labels).set(left);
-                }
-                None => _ = self.seconds_to_data_loss.remove(&labels),
+            let end = sight.ends.get(source).copied();
+            if self.sources.is_own(source) {
+                self.ends(source.to_string(), end, now);
+            } else {
+                others = others.into_iter().chain(end).min();
             }
         }
+        self.ends(String::new(), others, now);
         if let Some(skew) = sight.skew {
             self.clock_skew_seconds.set(skew.as_secs_f64());
         }
+    }
+
+    /// When events of a source begin to be lost, or of the first of those that are counted together.
+    fn ends(&self, source: String, end: Option<Timestamp>, now: Timestamp) {
+        let labels = SourceLabels { source };
+        match end {
+            Some(end) => _ = self.seconds_to_data_loss.get_or_create(&labels).set(end.duration_since(now).as_secs()),
+            None => _ = self.seconds_to_data_loss.remove(&labels),
+        }
+    }
+
+    pub(crate) fn nats_clock_is_apart(&self, ahead: SignedDuration) {
+        self.nats_clock_skew_seconds.set(ahead.as_secs_f64());
     }
 
     pub(crate) fn alert_is(&self, about: &About, kind: Kind, raised: bool) {
@@ -270,4 +328,76 @@ impl Metrics {
 #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
 fn ratio(part: u64, whole: u64) -> f64 {
     part as f64 / whole as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use latchkey_contracts::{Feed, SourceId};
+    use latchkey_core::verdict::Poll;
+
+    use super::*;
+
+    fn chain(source: &str) -> Chain {
+        Chain { source: source.parse().unwrap(), feed: Feed::ItemUsages }
+    }
+
+    /// What is told of verdicts.
+    fn verdicts(registry: &latchkey_runtime::Metrics) -> Vec<String> {
+        let text = registry.encode();
+        let lines = text.lines().filter_map(|line| line.strip_prefix("latchkey_alerter_chain_verdict"));
+        let mut told: Vec<_> = lines.map(String::from).collect();
+        told.sort();
+        told
+    }
+
+    #[test]
+    fn the_verdict_that_holds_is_told_and_those_of_others_together() {
+        let registry = latchkey_runtime::Metrics::with_sources(1);
+        let metrics = Metrics::new(&registry);
+        let (acme, globex, initech) = (chain("acme"), chain("globex"), chain("initech"));
+        let shown = [&acme, &globex, &initech].map(|chain| metrics.judged(chain, "active", None));
+        let own = |verdict| format!(r#"{{source="acme",feed="item_usages",verdict="{verdict}"}} 1"#);
+        let others = |verdict, count| format!(r#"{{source="",feed="item_usages",verdict="{verdict}"}} {count}"#);
+        assert_eq!(verdicts(&registry), [others("active", 2), own("active")]);
+        let acme_is = metrics.judged(&acme, "dead", Some(&shown[0]));
+        let globex_is = metrics.judged(&globex, "dead", Some(&shown[1]));
+        assert_eq!(verdicts(&registry), [others("active", 1), others("dead", 1), own("dead")]);
+        // What was told with others stays with others, also when there is room.
+        metrics.forget(&acme, &acme_is);
+        let globex_is = metrics.judged(&globex, "quiet", Some(&globex_is));
+        assert_eq!(verdicts(&registry), [others("active", 1), others("quiet", 1)]);
+        metrics.forget(&globex, &globex_is);
+        metrics.forget(&initech, &shown[2]);
+        assert_eq!(verdicts(&registry), [""; 0]);
+    }
+
+    /// What there is of ten thousand sources, where so many have metrics of their own.
+    fn text(most: usize) -> String {
+        let registry = latchkey_runtime::Metrics::with_sources(most);
+        let metrics = Metrics::new(&registry);
+        let now = Timestamp::UNIX_EPOCH;
+        let mut sight = Sight::default();
+        for number in 0..10_000 {
+            let source: SourceId = format!("customer-{number:05}").parse().unwrap();
+            for (feed, verdict) in Feed::USUAL.into_iter().zip(Poll::WORDS) {
+                let chain = Chain { source: source.clone(), feed };
+                metrics.judged(&chain, verdict, None);
+                sight.polls.push((chain, verdict));
+            }
+            sight.ends.insert(source, now);
+        }
+        metrics.sighted(&sight, now);
+        registry.encode()
+    }
+
+    /// docs/sources.md tells what this prints.
+    #[test]
+    fn thirty_thousand_chains_are_told_within_bounds() {
+        let [bounded, all] = [latchkey_runtime::metrics::DEFAULT_SOURCES, 10_000].map(text);
+        for text in [&bounded, &all] {
+            println!("{} bytes, {} lines", text.len(), text.lines().count());
+        }
+        // So that somebody thinks twice who adds a metric for each chain.
+        assert!(bounded.len() < 1 << 19 && all.len() < 1 << 22, "{} {}", bounded.len(), all.len());
+    }
 }

@@ -43,6 +43,8 @@ pub(crate) struct Notifier {
     destination: Arc<Destination>,
     routes: Arc<Routes>,
     attempts: Attempts,
+    /// How long its consumer may be missing before it is made anew: long enough for others to be told.
+    anew_after: SignedDuration,
     metrics: Metrics,
     /// What was over before is not told.
     since: Timestamp,
@@ -78,16 +80,29 @@ impl Notifier {
         destination: Arc<Destination>,
         routes: Arc<Routes>,
         attempts: Attempts,
+        anew_after: SignedDuration,
         metrics: Metrics,
     ) -> Result<Self, Error> {
         let since = patiently(|| bus.ensure_destination(&destination.name)).await?;
-        Ok(Self { bus, destination, routes, attempts, metrics, since })
+        Ok(Self { bus, destination, routes, attempts, anew_after, metrics, since })
     }
 
     /// Delivers until the soft shutdown. What the hard one interrupts is delivered again.
-    pub(crate) async fn run(self, shutdown: &Shutdown) -> Result<(), Error> {
-        let transitions = self.bus.destination(&self.destination.name);
-        take::each(transitions, shutdown, &self).await
+    pub(crate) async fn run(mut self, shutdown: &Shutdown) -> Result<(), Error> {
+        loop {
+            let transitions = self.bus.destination(&self.destination.name);
+            match take::each(transitions, shutdown, &self).await {
+                Err(Error::Missing { .. }) => {}
+                ended => return ended,
+            }
+            let (destination, pause) = (&self.destination.name, self.anew_after.unsigned_abs());
+            tracing::error!(destination, anew_in = ?pause, "a destination's consumer does not exist; somebody has removed it");
+            tokio::select! {
+                () = shutdown.soft().cancelled() => return Ok(()),
+                () = tokio::time::sleep(pause) => {}
+            }
+            self.since = patiently(|| self.bus.ensure_destination(&self.destination.name)).await?;
+        }
     }
 
     async fn notify(&self, delivered: &Delivered<Alert>) -> Answer {

@@ -15,6 +15,7 @@ use crate::{
     heartbeat::{Heartbeat, Pulse, Rhythm},
     keeper::Keeper,
     metrics::Metrics,
+    nats_clock::NatsClock,
     notifier::{Attempts, Notifier},
     routing::Routes,
     survey::Surveyor,
@@ -64,6 +65,7 @@ impl Alerter {
         let board = Board::new(policies, timing, clock::now());
         // One that waits is enough: a look that comes late is as good as the next.
         let (tables, seen) = mpsc::channel(1);
+        let nats_clock = NatsClock::new(self.metrics.clone());
         let (pulse, rhythm) = (Pulse::default(), Rhythm { judges_every: tick, looks_every: look_every });
         let Telling { announcer, destinations, routes, attempts, heartbeat } = self.telling;
         let names = destinations.iter().map(|destination| destination.name.clone()).collect();
@@ -74,11 +76,13 @@ impl Alerter {
                 let (destination, routes) = (Arc::clone(&destination), Arc::clone(&routes));
                 resenders.push(Resender::new(&self.bus, destination, routes, metrics.clone()));
             }
-            notifiers.push(Notifier::open(self.bus.clone(), destination, routes, attempts, metrics).await?);
+            let anew_after = timing.fresh_for();
+            let notifier = Notifier::open(self.bus.clone(), destination, routes, attempts, anew_after, metrics);
+            notifiers.push(Box::pin(notifier).await?);
         }
         // On the heap: together they are too large to be carried about in the futures of callers.
-        let surveyor = Surveyor::open(self.bus.clone(), look_every, timing, names, pulse.clone());
-        let surveyor = Box::pin(surveyor).await?;
+        let surveyor = Surveyor::open(self.bus.clone(), look_every, timing, names, nats_clock.clone(), pulse.clone());
+        let surveyor = Box::new(Box::pin(surveyor).await?);
         let (api, desk) = (self.api, self.bus.clone());
         let answers = Box::pin(async {
             if let Some(api) = api {
@@ -91,7 +95,7 @@ impl Alerter {
             keeper.run(&shutdown).await;
             Ok(())
         };
-        let watcher = Watcher::open(self.bus, board, tick, pulse.clone(), self.metrics, hand);
+        let watcher = Watcher::open(self.bus, board, tick, nats_clock, pulse.clone(), self.metrics, hand);
         let watcher = Box::pin(watcher).await?;
         let beats = async {
             if let Some(heartbeat) = heartbeat {

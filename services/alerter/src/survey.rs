@@ -6,23 +6,20 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use jiff::{SignedDuration, Timestamp};
-use latchkey_bus::{Advisories, Bus, ConsumerState, Error, Item, Reader, StreamState};
+use jiff::Timestamp;
+use latchkey_bus::{Advisories, Bus, Error, Item, Reader, StreamState};
 use latchkey_contracts::{
     SourceId,
     delivery::Delivery,
     topology::{
         ALERTS, Consumer, DESTINATION, Discard, EVENTS, FETCHER, NORMALIZER, NOTIFIER, PAGES, STREAMS, Stream, TASKS,
-        consumer_of,
+        WINDOWS, consumer_of,
     },
 };
 use latchkey_core::{
     alert::{board::Timing, reader::Role},
     delivery,
-    verdict::{
-        lag::{Given, Look},
-        room::Fill,
-    },
+    verdict::{lag::Look, room::Fill},
 };
 use latchkey_runtime::{Shutdown, clock};
 use tokio::{
@@ -32,6 +29,8 @@ use tokio::{
 
 use crate::{
     heartbeat::Pulse,
+    look::{at_consumer, max_age},
+    nats_clock::NatsClock,
     tables::{self, Tables},
     windows::Windows,
 };
@@ -59,6 +58,7 @@ pub(crate) struct Surveyor {
     looks: u32,
     /// Names of destinations.
     destinations: Vec<String>,
+    clock: NatsClock,
     pulse: Pulse,
 }
 
@@ -75,12 +75,13 @@ impl Surveyor {
         every: Duration,
         timing: Timing,
         destinations: Vec<String>,
+        clock: NatsClock,
         pulse: Pulse,
     ) -> Result<Self, Error> {
-        let windows = Windows::open(bus.clone(), timing).await?;
+        let windows = Windows::open(bus.clone(), timing, clock.clone()).await?;
         let (advisories, deliveries) = (bus.advisories().await?, bus.watch_deliveries());
         let sinks = BTreeMap::new();
-        Ok(Self { bus, every, windows, advisories, deliveries, sinks, looks: 0, destinations, pulse })
+        Ok(Self { bus, every, windows, advisories, deliveries, sinks, looks: 0, destinations, clock, pulse })
     }
 
     /// Looks until the soft shutdown, or until nobody wants to know.
@@ -126,6 +127,8 @@ impl Surveyor {
         if !self.bus.is_connected() {
             return None;
         }
+        // Also where others look in its place, an alerter knows what NATS's clock shows.
+        seen("NATS's clock", ask(&self.bus, &WINDOWS.stream, &self.clock).await);
         for stream in STREAMS {
             self.look_at(&stream).await;
         }
@@ -138,17 +141,16 @@ impl Surveyor {
 
     /// Looks at a stream and its readers, as far as nobody else just has.
     async fn look_at(&mut self, stream: &Stream) {
-        let now = clock::now();
-        let is_room_due = stream.discard == Discard::New && self.windows.is_room_due(stream.name, now);
+        let is_room_due = stream.discard == Discard::New && self.windows.is_room_due(stream.name);
         let mut readers = self.readers_of(stream);
-        readers.retain(|(name, _)| self.windows.is_reader_due(stream.name, name, now));
+        readers.retain(|(name, _)| self.windows.is_reader_due(stream.name, name));
         if !is_room_due && readers.is_empty() {
             return;
         }
-        let Some(state) = seen(stream.name, self.bus.stream_state(stream).await) else { return };
+        let Some(state) = seen(stream.name, ask(&self.bus, stream, &self.clock).await) else { return };
         if is_room_due {
             let max_bytes = u64::try_from(state.max_bytes).unwrap_or(0);
-            self.windows.add_fill(stream.name, Fill { at: clock::now(), bytes: state.bytes, max_bytes }).await;
+            self.windows.add_fill(stream.name, Fill { at: state.at, bytes: state.bytes, max_bytes }).await;
         }
         for (name, role) in readers {
             if role == Role::Sink {
@@ -160,10 +162,10 @@ impl Surveyor {
             }
             let look = match role {
                 Role::Sink => self.of_sink(&name, state).await,
-                Role::Consumer | Role::Duties | Role::Destination => of_consumer(&self.bus, &name, role, stream).await,
+                Role::Consumer | Role::Duties | Role::Destination => at_consumer(&self.bus, stream, &name, role).await,
             };
             if let Err(Error::Missing { .. }) = look {
-                self.windows.add_miss(stream.name, &name, role).await;
+                self.windows.add_miss(stream.name, &name, role, state.at).await;
             }
             if let Some(look) = seen(&name, look) {
                 self.windows.add_look(stream.name, &name, role, look).await;
@@ -214,7 +216,7 @@ impl Surveyor {
         let pending = state.last.saturating_sub(floor.max(state.first.saturating_sub(1)));
         let oldest_at = if pending > 0 { self.bus.stored_at_or_after(&EVENTS, floor + 1).await? } else { None };
         Ok(Look {
-            at: clock::now(),
+            at: state.at,
             first: state.first,
             last: state.last,
             floor,
@@ -240,50 +242,71 @@ impl Surveyor {
             if let Some(sink) =
                 self.sinks.get_mut(name).filter(|sink| (sink.committed, &sink.epoch) != (committed, &epoch))
             {
-                *sink = Sink { epoch, committed, moved_at: clock::now() };
+                *sink = Sink { epoch, committed, moved_at: self.clock.now() };
             }
         }
         Ok(())
     }
 }
 
-async fn of_consumer(bus: &Bus, name: &str, role: Role, stream: &Stream) -> Result<Look, Error> {
-    let found = bus.state_of(stream.name, name).await?;
-    // Asked after the consumer: the server moves its floor over what leaves the stream, and beside an older beginning of the stream that
-    // would look as if it had been read.
+/// Asks for a stream's state, and compares the clocks.
+async fn ask(bus: &Bus, stream: &Stream, clock: &NatsClock) -> Result<StreamState, Error> {
+    let asked_at = clock.ours();
     let state = bus.stream_state(stream).await?;
-    // What sleeps in a delayed nak is done for now.
-    let (floor, ack_pending, asleep) = match role {
-        Role::Duties => (found.delivered, 0, found.ack_pending),
-        Role::Consumer | Role::Destination | Role::Sink => (found.floor, found.ack_pending, 0),
-    };
-    let ConsumerState { pending, delivered, redelivered, waiting, max_ack_pending, max_deliver, .. } = found;
-    let is_unread = pending + ack_pending > 0;
-    let oldest_at = if is_unread { bus.stored_at_or_after(stream, floor + 1).await? } else { None };
-    Ok(Look {
-        at: clock::now(),
-        first: state.first,
-        last: state.last,
-        floor,
-        delivered,
-        pending,
-        ack_pending,
-        redelivered,
-        asleep,
-        waiting: Some(waiting as u64),
-        max_ack_pending,
-        max_deliver,
-        given: Some(Given { deliveries: found.deliveries, since: found.created }),
-        oldest_at,
-        moved_at: found.moved_at,
-        max_age: max_age(stream),
-    })
-}
-
-fn max_age(stream: &Stream) -> Option<SignedDuration> {
-    stream.max_age.and_then(|age| SignedDuration::try_from(age).ok())
+    clock.answered(state.at, asked_at);
+    Ok(state)
 }
 
 fn seen<T>(what: &str, look: Result<T, Error>) -> Option<T> {
     look.inspect_err(|error| tracing::warn!(what, %error, "could not be looked at")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use latchkey_bus::server;
+    use latchkey_contracts::topology::Limits;
+
+    use super::*;
+    use crate::metrics::Metrics;
+
+    const FIVE_HOURS: SignedDuration = SignedDuration::from_hours(5);
+
+    #[tokio::test]
+    async fn alerters_whose_clocks_are_wrong_look_as_the_others_do() {
+        let nats = server::scratch().await.unwrap();
+        let bus = Bus::connect(nats.connect_options("test")).await.unwrap();
+        bus.provision(Limits::default()).await.unwrap();
+        let clocks: [fn() -> Timestamp; 3] = [clock::now, || clock::now() + FIVE_HOURS, || clock::now() - FIVE_HOURS];
+        let timing = Timing { looks_every: SignedDuration::ZERO, ..Timing::default() };
+        let mut surveyors = Vec::new();
+        for ours in clocks {
+            let metrics = latchkey_runtime::Metrics::new();
+            let clock = NatsClock::beside(ours, Metrics::new(&metrics));
+            let every = Duration::from_secs(1);
+            let surveyor = Surveyor::open(bus.clone(), every, timing, Vec::new(), clock.clone(), Pulse::default());
+            surveyors.push((surveyor.await.unwrap(), clock, metrics));
+        }
+        let began = clock::now();
+        for round in 1..=9 {
+            let (surveyor, ..) = &mut surveyors[round % 3];
+            // The first attempt meets what another has stored since.
+            for _ in 0..2 {
+                surveyor.look().await;
+            }
+            let kept = surveyor.windows.reader(PAGES.name, NORMALIZER.name);
+            let (looks, room) = (kept.window.looks(), surveyor.windows.room(PAGES.name));
+            assert!(looks.len() >= round && room.len() >= round, "round {round}: {looks:?} {room:?}");
+            // The same machine: by its own clock or NATS's, nothing was seen before the test.
+            assert!(looks.iter().all(|look| look.at >= began && look.at <= clock::now()), "{looks:?}");
+        }
+        for ((_, clock, metrics), ahead) in surveyors.iter().zip([0, 18_000, -18_000]) {
+            let seen = clock.ahead().as_secs();
+            assert!((seen - ahead).abs() <= 1, "{seen} s ahead, not {ahead}");
+            let metrics = metrics.encode();
+            let shown = metrics.lines().find_map(|line| line.strip_prefix("latchkey_alerter_nats_clock_skew_seconds "));
+            let shown: f64 = shown.unwrap().parse().unwrap();
+            assert!((shown - clock.ahead().as_secs_f64()).abs() < 1.0, "{shown}");
+        }
+    }
 }

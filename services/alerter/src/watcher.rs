@@ -20,7 +20,7 @@ use latchkey_core::{
         board::{Board, Keep, Known, MAX_CHAINS, Sight, Step},
         silence,
     },
-    verdict::ChainWindow,
+    verdict::{ChainWindow, Outcome},
 };
 use latchkey_runtime::{Shutdown, clock};
 use tokio::{
@@ -31,7 +31,8 @@ use tokio::{
 use crate::{
     hearsay::{Heard, Hearsay},
     heartbeat::Pulse,
-    metrics::Metrics,
+    metrics::{Metrics, Shown},
+    nats_clock::NatsClock,
     tables::Tables,
 };
 
@@ -49,7 +50,8 @@ pub(crate) struct Watcher {
     unseen_transition: u64,
     tick: Interval,
     last_tick: Timestamp,
-    shown: HashMap<Chain, &'static str>,
+    shown: HashMap<Chain, Shown>,
+    clock: NatsClock,
     pulse: Pulse,
     metrics: Metrics,
     keeper: mpsc::Sender<Vec<Keep>>,
@@ -68,6 +70,7 @@ impl Watcher {
         bus: Bus,
         board: Board,
         tick: Duration,
+        clock: NatsClock,
         pulse: Pulse,
         metrics: Metrics,
         keeper: mpsc::Sender<Vec<Keep>>,
@@ -97,6 +100,7 @@ impl Watcher {
             tick,
             last_tick,
             shown,
+            clock,
             pulse,
             metrics,
             keeper,
@@ -171,6 +175,7 @@ impl Watcher {
         if !self.bus.is_connected() || !self.has_seen_all() {
             return Vec::new();
         }
+        self.board.set_ahead(self.clock.ahead());
         let (steps, sight) = self.board.sweep(now);
         self.pulse.judged(now);
         self.look(sight, now);
@@ -186,9 +191,10 @@ impl Watcher {
 
     /// Only what changes is shown: there are thousands of chains and a tick every few seconds.
     fn show(&mut self, chain: &Chain, verdict: &'static str) {
-        if self.shown.get(chain) != Some(&verdict) {
-            self.metrics.judged(chain, verdict);
-            self.shown.insert(chain.clone(), verdict);
+        let before = self.shown.get(chain);
+        if !before.is_some_and(|before| before.is(verdict)) {
+            let shown = self.metrics.judged(chain, verdict, before);
+            self.shown.insert(chain.clone(), shown);
         }
     }
 
@@ -204,6 +210,11 @@ impl Watcher {
             return None;
         };
         let chain = window.chain.clone();
+        if window.outcome == Outcome::Removed
+            && let Some(shown) = self.shown.remove(&chain)
+        {
+            self.metrics.forget(&chain, &shown);
+        }
         if self.board.observe(window) {
             return Some(chain);
         }

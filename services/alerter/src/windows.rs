@@ -25,8 +25,9 @@ use latchkey_core::{
         room::{Fill, Room},
     },
 };
-use latchkey_runtime::clock;
 use tokio::time::timeout;
+
+use crate::nats_clock::NatsClock;
 
 /// The most that is heard of messages that were given up and is not stored yet: what comes beyond is one of so many.
 const MAX_HEARD: usize = 10_000;
@@ -46,6 +47,7 @@ pub(crate) struct Windows {
     /// Sequences that the server has given up on, until they are stored.
     heard: BTreeMap<Key, BTreeSet<u64>>,
     timing: Timing,
+    clock: NatsClock,
 }
 
 struct Known {
@@ -56,11 +58,11 @@ struct Known {
 
 impl Windows {
     /// Reads what is there, and follows it from then on.
-    pub(crate) async fn open(bus: Bus, timing: Timing) -> Result<Self, Error> {
+    pub(crate) async fn open(bus: Bus, timing: Timing, clock: NatsClock) -> Result<Self, Error> {
         let there = patiently(|| bus.stream_state(&WINDOWS.stream)).await?.messages;
         let values = bus.watch_windows();
         let (known, heard) = (BTreeMap::new(), BTreeMap::new());
-        let mut windows = Self { bus, values, known, heard, timing };
+        let mut windows = Self { bus, values, known, heard, timing, clock };
         for _ in 0..there {
             // What does not come in time is met when it is to be replaced.
             let Ok(item) = timeout(READ_WITHIN, windows.next()).await else { break };
@@ -106,7 +108,8 @@ impl Windows {
         }
     }
 
-    fn room(&self, stream: &'static str) -> Room {
+    /// What is known of a stream's room.
+    pub(crate) fn room(&self, stream: &'static str) -> Room {
         match self.of(&(stream, String::new())) {
             Some(Of::Room(room)) => Room::recall(room),
             _ => Room::default(),
@@ -118,28 +121,28 @@ impl Windows {
     }
 
     /// Whether nobody has looked at the reader lately.
-    pub(crate) fn is_reader_due(&self, stream: &'static str, name: &str, now: Timestamp) -> bool {
-        self.reader(stream, name).is_due(self.timing.looks_every, now)
+    pub(crate) fn is_reader_due(&self, stream: &'static str, name: &str) -> bool {
+        self.reader(stream, name).is_due(self.timing.looks_every, self.clock.now())
     }
 
     /// Whether nobody has looked at the stream lately.
-    pub(crate) fn is_room_due(&self, stream: &'static str, now: Timestamp) -> bool {
-        self.room(stream).are_due(self.timing.looks_every, now)
+    pub(crate) fn is_room_due(&self, stream: &'static str) -> bool {
+        self.room(stream).are_due(self.timing.looks_every, self.clock.now())
     }
 
     /// Stores a look at a reader.
     pub(crate) async fn add_look(&mut self, stream: &'static str, name: &str, role: Role, look: Look) {
         let mut watched = Watched { role, ..self.reader(stream, name) };
         watched.window.settle(self.timing.reader.loss_is_told_for, look.at);
-        if watched.look(look) {
+        if watched.look(look, self.timing.reader.window) {
             self.store(key_of(stream, name), Of::Reader(watched.keep(name))).await;
         }
     }
 
-    /// Stores that a reader does not exist.
-    pub(crate) async fn add_miss(&mut self, stream: &'static str, name: &str, role: Role) {
+    /// Stores that a reader did not exist at this moment.
+    pub(crate) async fn add_miss(&mut self, stream: &'static str, name: &str, role: Role, at: Timestamp) {
         let mut watched = Watched { role, ..self.reader(stream, name) };
-        watched.miss(clock::now());
+        watched.miss(at);
         self.store(key_of(stream, name), Of::Reader(watched.keep(name))).await;
     }
 
@@ -165,7 +168,7 @@ impl Windows {
     /// Stores a look at a stream.
     pub(crate) async fn add_fill(&mut self, stream: &'static str, fill: Fill) {
         let mut room = self.room(stream);
-        if room.add(fill) {
+        if room.add(fill, self.timing.reader.window) {
             self.store((stream, String::new()), Of::Room(room.keep())).await;
         }
     }
@@ -189,7 +192,7 @@ impl Windows {
     pub(crate) async fn store_heard(&mut self) {
         for (key, sequences) in std::mem::take(&mut self.heard) {
             let mut watched = self.reader(key.0, &key.1);
-            let is_new = watched.give_up(sequences.iter().copied(), self.timing.settles_after, clock::now());
+            let is_new = watched.give_up(sequences.iter().copied(), self.timing.settles_after, self.clock.now());
             let name = match self.of(&key) {
                 Some(Of::Reader(reader)) => reader.name.clone(),
                 _ => key.1.clone(),

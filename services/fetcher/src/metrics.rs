@@ -11,6 +11,7 @@ use latchkey_core::{
     budget::Work,
     polling::{Off, Outcome},
 };
+use latchkey_runtime::Sources;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -51,7 +52,9 @@ pub struct Metrics {
     completeness: Family<ChainLabels, Gauge<f64, AtomicU64>>,
     audit_lateness: Histogram,
     lateness: Histogram,
-    sources: Family<StandingLabels, Gauge>,
+    standings: Family<StandingLabels, Gauge>,
+    /// Which have series of their own.
+    sources: Sources,
     /// Every word for an outcome that was used: a few dozen at most.
     outcomes: Arc<Mutex<BTreeSet<&'static str>>>,
 }
@@ -110,7 +113,8 @@ impl Metrics {
             // From minutes to three weeks.
             audit_lateness: Histogram::new([900.0, 3_600.0, 14_400.0, 86_400.0, 259_200.0, 604_800.0, 1_814_400.0]),
             lateness: Histogram::new([0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0]),
-            sources: Family::default(),
+            standings: Family::default(),
+            sources: metrics.sources().clone(),
             outcomes: Arc::default(),
         };
         metrics.register(|registry| {
@@ -138,20 +142,21 @@ impl Metrics {
             fetcher.register_with_unit("clock_skew", help, Unit::Seconds, new.clock_skew.clone());
             let help = "How long after it was due a chain was taken up, as this process knows";
             fetcher.register_with_unit("lateness", help, Unit::Seconds, new.lateness.clone());
-            fetcher.register("sources", "Sources by how they stand with this fetcher", new.sources.clone());
+            fetcher.register("sources", "Sources by how they stand with this fetcher", new.standings.clone());
         });
         new
     }
 
-    /// Pages and events stored by this process for a chain.
+    /// Pages and events stored by this process for a chain; for all chains of its feed together that have no metrics of their own, if it is one
+    /// of them.
     #[must_use]
     pub fn stored(&self, chain: &Chain) -> (u64, u64) {
-        let labels = labels(chain);
+        let labels = self.labels(chain);
         (self.pages.get_or_create(&labels).get(), self.events.get_or_create(&labels).get())
     }
 
     pub(crate) fn page_stored(&self, chain: &Chain, events: u32, duplicates: usize) {
-        let labels = labels(chain);
+        let labels = self.labels(chain);
         self.pages.get_or_create(&labels).inc();
         self.events.get_or_create(&labels).inc_by(events.into());
         self.duplicates.get_or_create(&labels).inc_by(duplicates as u64);
@@ -168,13 +173,17 @@ impl Metrics {
     pub(crate) fn standings(&self, standings: [(&'static str, usize); 4]) {
         for (standing, count) in standings {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
-            self.sources.get_or_create(&StandingLabels { standing }).set(count);
+            self.standings.get_or_create(&StandingLabels { standing }).set(count);
         }
     }
 
-    /// Forgets what was counted of a source that is gone.
+    /// Forgets what was counted of a source that is gone. What was counted together with others stays.
     pub(crate) fn forget(&self, chain: &Chain) {
-        let (of_chain, source) = (labels(chain), SourceLabels { source: chain.source.to_string() });
+        if !self.sources.forget(chain) {
+            return;
+        }
+        let source = SourceLabels { source: chain.source.to_string() };
+        let of_chain = ChainLabels { source: source.source.clone(), feed: chain.feed.as_str() };
         self.pages.remove(&of_chain);
         self.events.remove(&of_chain);
         self.duplicates.remove(&of_chain);
@@ -192,12 +201,12 @@ impl Metrics {
     }
 
     pub(crate) fn began_again(&self, chain: &Chain) {
-        self.recoveries.get_or_create(&labels(chain)).inc();
+        self.recoveries.get_or_create(&self.labels(chain)).inc();
     }
 
     pub(crate) fn token_expires(&self, source: &SourceId, at: Option<Timestamp>) {
         let labels = SourceLabels { source: source.to_string() };
-        if let Some(at) = at {
+        if let Some(at) = at.filter(|_| self.sources.is_own(source)) {
             self.token_expiry.get_or_create(&labels).set(at.as_second());
         } else {
             self.token_expiry.remove(&labels);
@@ -205,7 +214,9 @@ impl Metrics {
     }
 
     pub(crate) fn clock_is_ahead(&self, source: &SourceId, by: SignedDuration) {
-        self.clock_skew.get_or_create(&SourceLabels { source: source.to_string() }).set(by.as_secs_f64());
+        if self.sources.is_own(source) {
+            self.clock_skew.get_or_create(&SourceLabels { source: source.to_string() }).set(by.as_secs_f64());
+        }
     }
 
     pub(crate) fn budget_asked(&self, work: Work, outcome: &'static str) {
@@ -214,12 +225,12 @@ impl Metrics {
 
     /// A window of the past is read.
     pub(crate) fn reread_finished(&self, chain: &Chain, kind: &'static str, found: &Found) {
-        let ChainLabels { source, feed } = labels(chain);
+        let ChainLabels { source, feed } = self.labels(chain);
         self.missing.get_or_create(&RereadLabels { kind, source, feed }).inc_by(found.missing);
-        if kind == "audit" {
+        if kind == "audit" && self.sources.is_own(&chain.source) {
             #[expect(clippy::cast_precision_loss, reason = "a share need not be exact")]
             let ratio = if found.events == 0 { 1.0 } else { found.present as f64 / found.events as f64 };
-            self.completeness.get_or_create(&labels(chain)).set(ratio);
+            self.completeness.get_or_create(&self.labels(chain)).set(ratio);
         }
     }
 
@@ -235,7 +246,7 @@ impl Metrics {
     }
 
     pub(crate) fn turn_ended(&self, chain: &Chain, outcome: &Outcome) {
-        let ChainLabels { source, feed } = labels(chain);
+        let ChainLabels { source, feed } = self.labels(chain);
         let outcome = match outcome {
             Outcome::Quiet => "quiet",
             Outcome::Active => "active",
@@ -249,13 +260,13 @@ impl Metrics {
         self.polls.get_or_create(&PollLabels { source, feed, outcome }).inc();
     }
 
+    fn labels(&self, chain: &Chain) -> ChainLabels {
+        ChainLabels { source: self.sources.label(chain), feed: chain.feed.as_str() }
+    }
+
     fn outcomes(&self) -> MutexGuard<'_, BTreeSet<&'static str>> {
         self.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn labels(chain: &Chain) -> ChainLabels {
-    ChainLabels { source: chain.source.to_string(), feed: chain.feed.as_str() }
 }
 
 #[cfg(test)]
@@ -284,10 +295,32 @@ mod tests {
         assert!(!registry.encode().contains("acme"), "{}", registry.encode());
     }
 
-    /// docs/sources.md tells what this prints.
     #[test]
-    fn thirty_thousand_chains_are_told_within_bounds() {
-        let registry = latchkey_runtime::Metrics::new();
+    fn what_has_no_metrics_of_its_own_is_counted_with_others() {
+        let registry = latchkey_runtime::Metrics::with_sources(1);
+        let metrics = Metrics::new(&registry);
+        let chain = |source: &str| Chain { source: source.parse().unwrap(), feed: Feed::ItemUsages };
+        for source in ["acme", "globex", "initech"] {
+            metrics.page_stored(&chain(source), 3, 1);
+            metrics.turn_ended(&chain(source), &Outcome::Active);
+            metrics.clock_is_ahead(&chain(source).source, SignedDuration::ZERO);
+        }
+        metrics.forget(&chain("globex"));
+        let text = registry.encode();
+        for line in [
+            r#"latchkey_fetcher_events_total{source="acme",feed="item_usages"} 3"#,
+            r#"latchkey_fetcher_events_total{source="",feed="item_usages"} 6"#,
+            r#"latchkey_fetcher_polls_total{source="",feed="item_usages",outcome="active"} 2"#,
+            r#"latchkey_fetcher_clock_skew_seconds{source="acme"} 0.0"#,
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in {text}");
+        }
+        assert!(!text.contains("globex") && !text.contains("initech"), "{text}");
+    }
+
+    /// What there is of ten thousand sources, where so many have metrics of their own.
+    fn text(most: usize) -> String {
+        let registry = latchkey_runtime::Metrics::with_sources(most);
         let metrics = Metrics::new(&registry);
         for number in 0..10_000 {
             let source: SourceId = format!("customer-{number:05}").parse().unwrap();
@@ -301,10 +334,17 @@ mod tests {
             }
             metrics.clock_is_ahead(&source, SignedDuration::ZERO);
         }
-        let began = std::time::Instant::now();
-        let text = registry.encode();
-        println!("{} bytes in {:?}, {} lines", text.len(), began.elapsed(), text.lines().count());
+        registry.encode()
+    }
+
+    /// docs/sources.md tells what this prints.
+    #[test]
+    fn thirty_thousand_chains_are_told_within_bounds() {
+        let [bounded, all] = [latchkey_runtime::metrics::DEFAULT_SOURCES, 10_000].map(text);
+        for text in [&bounded, &all] {
+            println!("{} bytes, {} lines", text.len(), text.lines().count());
+        }
         // So that somebody thinks twice who adds a metric for each chain.
-        assert!(text.len() < 24 << 20, "{}", text.len());
+        assert!(bounded.len() < 5 << 19 && all.len() < 24 << 20, "{} {}", bounded.len(), all.len());
     }
 }

@@ -8,6 +8,7 @@ use latchkey_core::{
     lookup::Report,
     normalize::drift::{Drift, Seen},
 };
+use latchkey_runtime::Sources;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -61,6 +62,8 @@ pub struct Metrics {
     schemas_refused: Counter,
     newest_refused: Family<FilesLabels, Gauge>,
     drift: Family<DriftLabels, Counter>,
+    /// Which have series of their own.
+    sources: Sources,
 }
 
 /// What this process has done for a chain.
@@ -96,6 +99,7 @@ impl Metrics {
             schemas_refused: Counter::default(),
             newest_refused: Family::default(),
             drift: Family::default(),
+            sources: metrics.sources().clone(),
         };
         metrics.register(|registry| {
             let normalizer = registry.sub_registry_with_prefix("normalizer");
@@ -151,10 +155,10 @@ impl Metrics {
         new
     }
 
-    /// What this process has done for a chain.
+    /// What this process has done for a chain; for all chains of its feed together that have no metrics of their own, if it is one of them.
     #[must_use]
     pub fn normalized(&self, chain: &Chain) -> Counts {
-        let labels = labels(chain);
+        let labels = self.labels(chain);
         Counts {
             pages: self.pages.get_or_create(&labels).get(),
             events: self.events.get_or_create(&labels).get(),
@@ -164,7 +168,7 @@ impl Metrics {
     }
 
     pub(crate) fn page_done(&self, chain: &Chain, summary: &Summary, seconds: f64) {
-        let labels = labels(chain);
+        let labels = self.labels(chain);
         self.pages.get_or_create(&labels).inc();
         self.events.get_or_create(&labels).inc_by(summary.events);
         self.rejections.get_or_create(&labels).inc_by(summary.rejections);
@@ -220,6 +224,10 @@ impl Metrics {
         }
     }
 
+    fn labels(&self, chain: &Chain) -> ChainLabels {
+        ChainLabels { source: self.sources.label(chain), feed: chain.feed.as_str() }
+    }
+
     #[cfg(test)]
     pub(crate) fn schemas_refusals(&self) -> u64 {
         self.schemas_refused.get()
@@ -228,8 +236,4 @@ impl Metrics {
 
 fn sum<'s>(seen: impl Iterator<Item = &'s Seen>) -> u64 {
     seen.map(|seen| seen.count).sum()
-}
-
-fn labels(chain: &Chain) -> ChainLabels {
-    ChainLabels { source: chain.source.to_string(), feed: chain.feed.as_str() }
 }

@@ -1,4 +1,4 @@
-//! Tells alerters of drift: at once, and then a report per chain once a minute at most.
+//! Tells alerters of drift: at once, then a report per chain once a minute at most, and a last time when nothing is in work any more.
 //!
 //! Pages of a chain are normalized by several processes. Each adds what it has met to the value that is in the bucket, onto that value's
 //! sequence, so that whoever reads the newest knows all of it. What could not be stored is told with the next report.
@@ -9,12 +9,16 @@ use latchkey_bus::{Bus, Error, Publication};
 use latchkey_contracts::Chain;
 use latchkey_core::normalize::drift::Report;
 use latchkey_runtime::Shutdown;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::drift::Books;
 
 /// The least from one report to the next; alerters wait twice as long before they take its absence for an answer.
 const EVERY: Duration = Duration::from_mins(1);
+
+/// How long the last reports may take: a normalizer that stops does not wait for a server that does not answer. What is not told by then, the
+/// log has told; and what goes on drifting, others meet.
+const LAST_WITHIN: Duration = Duration::from_secs(5);
 
 /// How often another normalizer may tell of the same chain at the same moment.
 const ATTEMPTS: usize = 5;
@@ -30,7 +34,7 @@ enum Untold {
     Unanswered(String),
 }
 
-/// Reports until the soft shutdown, and a last time then.
+/// Reports until the soft shutdown.
 pub(crate) async fn run(bus: Bus, books: Arc<Books>, shutdown: Shutdown) {
     while !shutdown.soft().is_cancelled() {
         tokio::select! {
@@ -43,7 +47,13 @@ pub(crate) async fn run(bus: Bus, books: Arc<Books>, shutdown: Shutdown) {
             () = sleep(EVERY) => {}
         }
     }
-    tell_all(&bus, &books).await;
+}
+
+/// Reports a last time, once no page is in work.
+pub(crate) async fn run_last(bus: &Bus, books: &Books) {
+    if timeout(LAST_WITHIN, tell_all(bus, books)).await.is_err() {
+        tracing::warn!("the last reports of drift were not all stored within {LAST_WITHIN:?}");
+    }
 }
 
 async fn tell_all(bus: &Bus, books: &Books) {

@@ -99,8 +99,12 @@ impl Normalizer {
         }
         pages.close().await;
         tasks.close();
+        let finish = async {
+            tasks.wait().await;
+            report::run_last(&self.inner.bus, &self.inner.books).await;
+        };
         tokio::select! {
-            () = tasks.wait() => {}
+            () = finish => {}
             () = shutdown.hard().cancelled() => {}
         }
         Ok(())

@@ -246,6 +246,27 @@ async fn what_drifts_is_added_to_what_other_normalizers_have_met() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_drifts_is_told_when_a_normalizer_stops() {
+    let world = World::new(None).await;
+    let mut drifting = event("A");
+    drifting["mood"] = json!("s3cret");
+    for sequence in 0..200 {
+        world.publish(&page(&format!("p{sequence}"), &[drifting.clone()], &[]), sequence).await;
+    }
+    // It stops with pages in work, whose drift comes after the first report.
+    let deadline = Instant::now() + PATIENCE;
+    while world.bus.last_drift(&chain()).await.unwrap().is_none() {
+        assert!(Instant::now() < deadline, "the first report");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    world.shutdown.begin(Reason::Requested("the test is over"));
+    tokio::time::timeout(PATIENCE, world.normalizer).await.unwrap().unwrap();
+    let told = world.bus.last_drift(&chain()).await.unwrap().unwrap().message;
+    let counts: Vec<_> = told.changes.iter().map(|change| (change.path.as_str(), change.count)).collect();
+    assert_eq!(counts, [("$.mood", world.metrics.normalized(&chain()).pages)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_comes_again_publishes_nothing_again() {
     let world = World::new(None).await;
     let again = page("p1", &[event("A"), json!("bad")], &[]);

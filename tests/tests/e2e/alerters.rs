@@ -96,6 +96,7 @@ impl Pair {
         let alerter = json!({
             "tick": "100ms",
             "look_every": "200ms",
+            "looks_kept_for": "24s",
             "settles_after": "100s",
             "reader": { "stands_still": "2s" },
             "destinations": { "tickets": { "webhook": { "url": receiver.uri() } } },

@@ -22,7 +22,7 @@ async fn the_heart_beats_only_while_the_line_can_be_watched() {
     let beats = async || outside.received_requests().await.unwrap().len();
     let simulator = Simulator::builder().account(AccountConfig::new(ACCOUNT, Profile::Empty)).start().await.unwrap();
     let heartbeat = json!({ "url": outside.uri(), "every": "200ms" });
-    let more = json!({ "alerter": { "tick": "100ms", "look_every": "100ms", "heartbeat": heartbeat } });
+    let more = json!({ "alerter": { "tick": "100ms", "look_every": "100ms", "looks_kept_for": "12s", "heartbeat": heartbeat } });
     let settings = Settings { services: vec![Service::Alerter], more, ..Settings::default() };
     let directory = tempfile::tempdir().unwrap();
     let mut line = Line::start(directory.path(), &Nats::of(&nats), &simulator, &settings).await.unwrap();

@@ -72,7 +72,13 @@ async fn simulator(account: AccountConfig) -> Simulator {
 
 /// An alerter that looks often and waits for nothing, with what a test changes about it.
 fn alerter(changes: &Value) -> Value {
-    let mut config = json!({ "tick": "100ms", "look_every": "100ms", "poll_grace": "5s", "settles_after": "3s" });
+    let mut config = json!({
+        "tick": "100ms",
+        "look_every": "100ms",
+        "looks_kept_for": "12s",
+        "poll_grace": "5s",
+        "settles_after": "3s",
+    });
     for (key, value) in changes.as_object().into_iter().flatten() {
         config[key] = value.clone();
     }

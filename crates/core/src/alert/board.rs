@@ -49,6 +49,8 @@ const TOLD: [Kind; 3] = [Kind::Rejections, Kind::SchemaDrift, Kind::EventsMissed
 pub struct Board {
     policies: Policies,
     timing: Timing,
+    /// How far the clock of the times that the board is given is ahead of NATS's, whose the times of looks are.
+    ahead: SignedDuration,
     watched_since: Timestamp,
     chains: BTreeMap<Chain, Entry>,
     /// What of chains is refused; of those of which something is.
@@ -88,6 +90,17 @@ pub struct Timing {
     /// How long what was seen must not be seen again to be over, where nobody says that it is: refused and drifting events, what an
     /// audit found, messages that were given up.
     pub settles_after: SignedDuration,
+}
+
+impl Timing {
+    /// How late a look may be beyond its interval: machines are busy, and clocks differ.
+    const LENIENCE: SignedDuration = SignedDuration::from_secs(5);
+
+    /// How long a look says how things are: at most two were missed.
+    #[must_use]
+    pub fn fresh_for(&self) -> SignedDuration {
+        self.looks_every * 3 + Self::LENIENCE
+    }
 }
 
 impl Default for Timing {
@@ -130,6 +143,7 @@ impl Board {
         Self {
             policies,
             timing,
+            ahead: SignedDuration::ZERO,
             watched_since: now,
             chains: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -146,6 +160,11 @@ impl Board {
             deaths: Stage::None,
             hosts: BTreeMap::new(),
         }
+    }
+
+    /// Takes in how far the clock of the times that the board is given is ahead of NATS's. Streams and their readers are judged by NATS's.
+    pub fn set_ahead(&mut self, ahead: SignedDuration) {
+        self.ahead = ahead;
     }
 
     /// There was a gap in watching: what looks overdue may be only unseen.

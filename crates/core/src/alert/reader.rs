@@ -33,10 +33,12 @@ pub fn find(kind: Kind, reader: Reader<'_>, window: &Window, patience: Patience,
     match kind {
         Kind::ReaderStopped if reader.role == Role::Duties => unattended(reader, window, patience, now),
         Kind::ReaderBehind if reader.role == Role::Duties => not_taken_up(reader, window, patience, now),
+        // It is there; whether it works, its destination's alert tells.
+        Kind::ReaderStopped if reader.role == Role::Destination => Finding::Clear,
         Kind::ReaderStopped => stopped(reader, window, window.pace(now, patience)),
-        Kind::ReaderBehind => behind(reader, window, window.pace(now, patience)),
+        Kind::ReaderBehind => behind(reader, window, patience, window.pace(now, patience)),
         Kind::ReaderSetBack => set_back(reader, window.pace(now, patience)),
-        Kind::ReaderStuck => stuck(reader, window.stuck(now), now),
+        Kind::ReaderStuck => stuck(reader, window.stuck(now, patience), now),
         Kind::UnreadEvicted => evicted(reader, window.eviction(now, patience), now),
         _ => Finding::Unsure,
     }
@@ -73,17 +75,21 @@ fn stopped(Reader { name, stream, role }: Reader<'_>, window: &Window, pace: Pac
 
 /// What is found for the alert that a reader has stopped, of a consumer that does not exist.
 #[must_use]
-pub fn missing(Reader { name, stream, .. }: Reader<'_>, since: Timestamp) -> Finding {
+pub fn missing(Reader { name, stream, role }: Reader<'_>, since: Timestamp) -> Finding {
     alarm(
         Kind::ReaderStopped,
         since,
         "missing",
         format!("The consumer {name} of {stream} does not exist since {since:.0}: nobody can read."),
-        "Find out who has removed it, and restart a service that reads with it: at its start it makes it anew.",
+        if role == Role::Destination {
+            "Find out who has removed it. Alerters make it anew by themselves; if they do not, see their log."
+        } else {
+            "Find out who has removed it, and restart a service that reads with it: at its start it makes it anew."
+        },
     )
 }
 
-fn behind(Reader { name, stream, role }: Reader<'_>, window: &Window, pace: Pace) -> Finding {
+fn behind(Reader { name, stream, role }: Reader<'_>, window: &Window, patience: Patience, pace: Pace) -> Finding {
     let (lag, age) = window.newest().map_or_else(Default::default, |look| (look.lag(), look.age()));
     match pace {
         Pace::Behind { since } => alarm(
@@ -98,7 +104,7 @@ fn behind(Reader { name, stream, role }: Reader<'_>, window: &Window, pace: Pace
             },
         ),
         // Whether one that has something unread gets better shows in time.
-        Pace::Ok if lag > 0 && !window.is_full() => Finding::Unsure,
+        Pace::Ok if lag > 0 && !window.is_full(patience) => Finding::Unsure,
         Pace::Ok => Finding::Clear,
         // It is worse than behind, which another alert says.
         Pace::Stopped { .. } | Pace::Stalled { .. } | Pace::SetBack { .. } | Pace::InsufficientData => Finding::Unsure,
@@ -137,7 +143,7 @@ fn not_taken_up(
             format!("{name} falls behind: {lag} duties of {stream} were never taken up, the oldest for {age}."),
             "Run more fetchers, or poll less often; if many sources were just added, wait.",
         ),
-        None if lag > 0 && !window.is_full() => Finding::Unsure,
+        None if lag > 0 && !window.is_full(patience) => Finding::Unsure,
         None => Finding::Clear,
     }
 }
@@ -287,7 +293,8 @@ mod tests {
     fn check(pace: Pace, expect: &str) {
         let moves = |step: i64| Look { floor: 70 + step.unsigned_abs(), ..look(step * 30) };
         let window: Window = (0..=16).map(moves).collect();
-        let found = [stopped(SINK, &window, pace), behind(SINK, &window, pace), set_back(SINK, pace)];
+        let found =
+            [stopped(SINK, &window, pace), behind(SINK, &window, Patience::default(), pace), set_back(SINK, pace)];
         assert_eq!(found.iter().map(word).collect::<String>(), expect, "{pace:?}");
     }
 
@@ -338,7 +345,7 @@ mod tests {
 
     #[test]
     fn whether_one_that_fell_behind_gets_better_shows_in_time() {
-        let find = |window: &Window| word(&behind(SINK, window, Pace::Ok));
+        let find = |window: &Window| word(&behind(SINK, window, Patience::default(), Pace::Ok));
         assert_eq!(find(&[look(0), look(30)].into_iter().collect()), '?');
         assert_eq!(find(&[look(0), Look { pending: 0, ack_pending: 0, ..look(30) }].into_iter().collect()), 'c');
         assert_eq!(find(&(0..=16).map(|step| look(step * 30)).collect()), 'c');

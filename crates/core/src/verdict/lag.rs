@@ -1,7 +1,7 @@
 //! How far a stream's reader is behind, and whether that is getting better.
 //!
 //! A reader is a durable consumer, or a sink, which keeps its progress in DELIVERIES and has no consumer. It is looked at on a
-//! schedule; the looks of the last ten minutes are its [`Window`], and the verdicts are functions of that. The rules for its
+//! schedule; the looks of the last ten minutes (the operator may set another span) are its [`Window`], and the verdicts are functions of that. The rules for its
 //! [`Pace`] are Burrow's, the first that applies:
 //!
 //! 0. There is no look: **insufficient data**.
@@ -29,10 +29,10 @@ pub use self::{
     look::{Given, Look},
     repeats::Repeats,
 };
-use super::looks::{Looks, MAX_LOOKS};
+use super::looks::Looks;
 
-/// The span of looks, and their least number, that rule 5 speaks about.
-const FULL: (SignedDuration, usize) = (SEEN_FOR, 5);
+/// The least number of looks that rule 5 speaks about.
+const LEAST_LOOKS: usize = 5;
 
 /// How long a reader may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,16 @@ pub struct Patience {
     pub waits: SignedDuration,
     /// How long a loss is an alarm: it does not end by itself, so long enough for somebody to see it.
     pub loss_is_told_for: SignedDuration,
+    /// How long looks are kept: what was so within this span is what the rules judge.
+    pub window: SignedDuration,
+}
+
+impl Patience {
+    /// What can be seen within the window for certain, whenever looks are taken.
+    #[must_use]
+    pub fn seen_for(self) -> SignedDuration {
+        self.window * 4 / 5
+    }
 }
 
 impl Default for Patience {
@@ -51,18 +61,13 @@ impl Default for Patience {
             stands_still: SignedDuration::from_mins(5),
             waits: SignedDuration::from_hours(1),
             loss_is_told_for: SignedDuration::from_hours(24),
+            window: SignedDuration::from_mins(10),
         }
     }
 }
 
-/// What can be seen within the window for certain, whenever looks are taken.
-const SEEN_FOR: SignedDuration = SignedDuration::from_mins(8);
-
 /// The longest between two looks for what both have seen to have been so in between: twice the longest interval.
 const SEEN_WITHOUT_A_GAP: SignedDuration = SignedDuration::from_mins(2);
-
-/// How long the oldest delivery may be open while others are answered.
-const FLOOR_STANDS: SignedDuration = SEEN_FOR;
 
 /// How near the eviction of an unread message may come.
 const EVICTION_NEAR: SignedDuration = SignedDuration::from_hours(24);
@@ -170,10 +175,11 @@ pub enum Eviction {
 }
 
 impl Window {
-    /// Takes in a look, and says whether it did: one that is older than the last is left out, since clocks differ and can be set back.
-    pub fn add(&mut self, look: Look) -> bool {
+    /// Takes in a look, and says whether it did: one that is older than the last is left out, since clocks differ and can be set back. Looks
+    /// that are older than it by more than `kept` go.
+    pub fn add(&mut self, look: Look, kept: SignedDuration) -> bool {
         let before = self.looks.newest().map_or(look.floor, |before| before.floor);
-        let is_newest = self.looks.add(look);
+        let is_newest = self.looks.add(look, kept);
         if is_newest {
             self.note_eviction(before, &look);
         }
@@ -194,8 +200,8 @@ impl Window {
 
     /// Whether there are looks for everything that a window can say.
     #[must_use]
-    pub fn is_full(&self) -> bool {
-        (self.looks.span() >= FULL.0 && self.looks.len() >= FULL.1) || self.looks.len() == MAX_LOOKS
+    pub fn is_full(&self, patience: Patience) -> bool {
+        self.looks.span() >= patience.seen_for() && self.looks.len() >= LEAST_LOOKS
     }
 
     /// What is not told any more is not counted with what is lost next.
@@ -250,7 +256,9 @@ impl Window {
             return None;
         }
         let oldest_at = self.looks.newest()?.oldest_at;
-        oldest_at.filter(|oldest| now.duration_since(*oldest) >= patience.waits).or_else(|| self.never_shrinks())
+        oldest_at
+            .filter(|oldest| now.duration_since(*oldest) >= patience.waits)
+            .or_else(|| self.never_shrinks(patience))
     }
 
     /// Since when nobody asks for duties though there are some, if for too long. What sleeps is no lag, and who sleeps does not move: so
@@ -266,7 +274,7 @@ impl Window {
             if since.duration_since(at) <= SEEN_WITHOUT_A_GAP { Ok(at) } else { Err(since) }
         });
         let since = since.unwrap_or_else(|since| since);
-        (now.duration_since(since) >= patience.stands_still.min(SEEN_FOR)).then_some(since)
+        (now.duration_since(since) >= patience.stands_still.min(patience.seen_for())).then_some(since)
     }
 
     /// Whether nobody asks for duties though there are some, as far as the newest look and the one before can say.
@@ -298,13 +306,13 @@ impl Window {
 
     /// Whether deliveries are open for too long, or are made again and again.
     #[must_use]
-    pub fn stuck(&self, now: Timestamp) -> Stuck {
+    pub fn stuck(&self, now: Timestamp, patience: Patience) -> Stuck {
         let Some(newest) = self.looks.newest() else { return Stuck::InsufficientData };
         let full = |look: &Look| look.max_ack_pending.is_some_and(|max| look.ack_pending >= max);
         if self.looks.len() > 1 && self.looks.iter().rev().take(2).all(full) {
             return Stuck::AckPending { open: newest.ack_pending };
         }
-        let floor = self.floor(newest, now);
+        let floor = self.floor(newest, now, patience);
         let repeats = self.repeats().map(|repeats| (repeats.measure(), repeats));
         match (floor, repeats) {
             (Stuck::Floor { .. }, _) => floor,
@@ -317,16 +325,16 @@ impl Window {
     }
 
     /// Whether the oldest open delivery stands.
-    fn floor(&self, newest: &Look, now: Timestamp) -> Stuck {
+    fn floor(&self, newest: &Look, now: Timestamp, patience: Patience) -> Stuck {
         if newest.ack_pending == 0 || newest.delivered <= newest.floor {
             return Stuck::No;
         }
         let stands = || self.looks.iter().rev().take_while(|look| look.floor == newest.floor);
         // The first look at which the floor stood where it stands.
         let since = stands().last().unwrap_or(newest);
-        if now.duration_since(since.at) < FLOOR_STANDS {
+        if now.duration_since(since.at) < patience.seen_for() {
             let has_moved = stands().count() < self.looks.len();
-            return if has_moved || self.is_full() { Stuck::No } else { Stuck::InsufficientData };
+            return if has_moved || self.is_full(patience) { Stuck::No } else { Stuck::InsufficientData };
         }
         if since.delivered < newest.delivered && newest.redelivered > 0 {
             return Stuck::Floor { since: since.at, sequence: newest.floor + 1 };
@@ -367,12 +375,13 @@ impl Window {
         }
     }
 
-    fn never_shrinks(&self) -> Option<Timestamp> {
+    fn never_shrinks(&self, patience: Patience) -> Option<Timestamp> {
         let (oldest, newest) = (self.looks.oldest()?, self.looks.newest()?);
-        let full = self.looks.span() >= FULL.0 && self.looks.len() >= FULL.1;
         let mut pairs = self.looks.pairs();
-        (full && newest.lag() > oldest.lag() && pairs.all(|(before, after)| after.lag() >= before.lag()))
-            .then_some(oldest.at)
+        (self.is_full(patience)
+            && newest.lag() > oldest.lag()
+            && pairs.all(|(before, after)| after.lag() >= before.lag()))
+        .then_some(oldest.at)
     }
 }
 
@@ -380,7 +389,7 @@ impl FromIterator<Look> for Window {
     fn from_iter<I: IntoIterator<Item = Look>>(looks: I) -> Self {
         let mut window = Self::default();
         for look in looks {
-            window.add(look);
+            window.add(look, SignedDuration::MAX);
         }
         window
     }

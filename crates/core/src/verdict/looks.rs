@@ -1,19 +1,17 @@
 //! Looks at one thing over a span of time, whoever has taken them.
 //!
 //! Several alerters look at the same things and keep in one place what they see, so that each judges by the looks of all and looks only
-//! when nobody else just has. Their clocks differ a little, which costs a look now and then; a clock that is wrong costs its own.
+//! when nobody else just has. A look has the time at which NATS has answered, by its clock, so the clocks of alerters do not matter. Those
+//! of several servers differ a little, which costs a look now and then; one that is wrong costs its own.
 
 use std::collections::{VecDeque, vec_deque};
 
 use jiff::{SignedDuration, Timestamp};
 
-/// How long a look is kept.
-pub const KEPT: SignedDuration = SignedDuration::from_mins(10);
-
 /// The most looks that are kept, whatever their schedule.
 pub const MAX_LOOKS: usize = 120;
 
-/// How far clocks of alerters may be apart. What seems to be from later was taken by one that is wrong.
+/// How far clocks of servers may be apart. What seems to be from later has the time of one that is wrong.
 const APART: SignedDuration = SignedDuration::from_mins(1);
 
 /// What was seen at one moment.
@@ -33,8 +31,9 @@ impl<L> Default for Looks<L> {
 }
 
 impl<L: Moment> Looks<L> {
-    /// Takes in a look, and says whether it did: one that is not later than the last is left out.
-    pub fn add(&mut self, look: L) -> bool {
+    /// Takes in a look, and says whether it did: one that is not later than the last is left out. Looks that are older than it by more than
+    /// `kept` go.
+    pub fn add(&mut self, look: L, kept: SignedDuration) -> bool {
         let at = look.at();
         while self.newest().is_some_and(|last| is_ahead(last, at)) {
             self.0.pop_back();
@@ -43,10 +42,21 @@ impl<L: Moment> Looks<L> {
             return false;
         }
         self.0.push_back(look);
-        while self.0.len() > MAX_LOOKS || self.0.front().is_some_and(|first| at.duration_since(first.at()) > KEPT) {
+        while self.oldest().is_some_and(|first| at.duration_since(first.at()) > kept) {
             self.0.pop_front();
         }
+        if self.0.len() > MAX_LOOKS {
+            self.thin_out();
+        }
         true
+    }
+
+    /// Leaves out the look that is nearest to its neighbours: the others reach as far back, however often somebody looks.
+    fn thin_out(&mut self) {
+        let gap = |index: &usize| self.0[index + 1].at().duration_since(self.0[index - 1].at());
+        if let Some(index) = (1..self.0.len() - 1).min_by_key(gap) {
+            self.0.remove(index);
+        }
     }
 
     /// Whether it is time for somebody who looks at this interval: nobody has looked within half of it.
@@ -104,11 +114,12 @@ impl<L: Moment> Looks<L> {
     }
 }
 
+/// Of any age: for looks that somebody has kept.
 impl<L: Moment> FromIterator<L> for Looks<L> {
     fn from_iter<I: IntoIterator<Item = L>>(all: I) -> Self {
         let mut looks = Self::default();
         for look in all {
-            looks.add(look);
+            looks.add(look, SignedDuration::MAX);
         }
         looks
     }
@@ -130,7 +141,7 @@ fn is_ahead(look: &impl Moment, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::samples::at;
+    use crate::verdict::samples::{KEPT, at};
 
     impl Moment for i64 {
         fn at(&self) -> Timestamp {
@@ -146,13 +157,39 @@ mod tests {
         assert_eq!(looks.iter().copied().collect::<Vec<_>>(), expect);
     }
 
+    fn kept(moments: impl IntoIterator<Item = i64>) -> Looks<i64> {
+        let mut looks = Looks::default();
+        for moment in moments {
+            looks.add(moment, KEPT);
+        }
+        looks
+    }
+
     #[test]
     fn they_are_bounded_in_time_and_number() {
-        let mut many = looks(0..1_000);
-        assert_eq!((many.len(), many.oldest(), many.newest()), (MAX_LOOKS, Some(&880), Some(&999)));
-        many.add(9_000);
+        let mut many = kept(0..1_000);
+        assert_eq!((many.len(), many.newest()), (MAX_LOOKS, Some(&999)));
+        many.add(9_000, KEPT);
         check(&many, &[9_000]);
-        check(&looks([0, 30, 600, 631]), &[600, 631]);
+        check(&kept([0, 30, 600, 631]), &[600, 631]);
+        check(&looks([0, 30, 600, 631]), &[0, 30, 600, 631]);
+    }
+
+    #[test]
+    fn they_reach_as_far_back_however_often_somebody_looks() {
+        for every in [1, 2, 4, 5, 6, 30, 60] {
+            for until in [1_200, 1_799, 3_601] {
+                let all = kept((0..=until).step_by(every));
+                let (span, gaps) = (all.span(), all.pairs().map(|(before, after)| after - before));
+                assert!(all.len() <= MAX_LOOKS && span <= KEPT, "every {every} s: {all:?}");
+                assert!(span >= SignedDuration::from_mins(9), "every {every} s: {all:?}");
+                assert!(
+                    gaps.max()
+                        <= Some(60.min(2 * i64::try_from(every.max(6)).unwrap()).max(i64::try_from(every).unwrap())),
+                    "every {every} s: {all:?}"
+                );
+            }
+        }
     }
 
     #[test]
@@ -162,7 +199,7 @@ mod tests {
 
     #[test]
     fn one_of_a_clock_that_was_wrong_gives_way() {
-        check(&looks([0, 86_400, 30]), &[30]);
+        check(&kept([0, 86_400, 30]), &[30]);
         check(&looks([0, 100, 39, 70]), &[0, 39, 70]);
     }
 

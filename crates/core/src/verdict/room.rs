@@ -1,16 +1,16 @@
 //! How much room a stream has, and when it will have none.
 //!
-//! A stream that discards new messages refuses them when it is full. The looks of ten minutes say how fast it grows, net of what leaves
+//! A stream that discards new messages refuses them when it is full. The looks of a window say how fast it grows, net of what leaves
 //! it by age; growth over less is chance.
 
 use jiff::{SignedDuration, Timestamp};
 use latchkey_contracts::window::{Room as Kept, RoomLook};
 
-use super::looks::{Looks, Moment};
+use super::{
+    lag::Patience,
+    looks::{Looks, Moment},
+};
 use crate::instant;
-
-/// The span of looks that a rate is taken from.
-const SPAN: SignedDuration = SignedDuration::from_mins(8);
 
 /// A stream's bytes at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub type Room = Looks<Fill>;
 impl Room {
     /// When the stream is full if it goes on as between the first look and the last; `None` if it does not grow, or it cannot be said yet.
     #[must_use]
-    pub fn full_at(&self) -> Option<Timestamp> {
+    pub fn full_at(&self, patience: Patience) -> Option<Timestamp> {
         let (oldest, newest) = (self.oldest()?, self.newest()?);
         if newest.max_bytes == 0 {
             return None;
@@ -44,7 +44,7 @@ impl Room {
             return Some(newest.at);
         }
         let (grown, left) = (newest.bytes.checked_sub(oldest.bytes)?, newest.max_bytes - newest.bytes);
-        if grown == 0 || self.span() < SPAN {
+        if grown == 0 || self.span() < patience.seen_for() {
             return None;
         }
         let nanos = self.span().as_nanos().saturating_mul(left.into()) / i128::from(grown);
@@ -87,7 +87,7 @@ mod tests {
     }
 
     fn check(room: &Room, expect: Option<i64>) {
-        assert_eq!(room.full_at(), expect.map(at), "{room:?}");
+        assert_eq!(room.full_at(Patience::default()), expect.map(at), "{room:?}");
     }
 
     #[test]
@@ -114,7 +114,10 @@ mod tests {
     fn numbers_that_nobody_has_do_no_harm() {
         let huge = |minute: i64, bytes| Fill { at: at(minute * 60), bytes, max_bytes: u64::MAX };
         let slow: Room = (0..9).map(|minute| huge(minute, u64::from(minute == 8))).collect();
-        assert_eq!(slow.full_at(), Some(at(480).saturating_add(SignedDuration::from_nanos(i64::MAX)).unwrap()));
+        assert_eq!(
+            slow.full_at(Patience::default()),
+            Some(at(480).saturating_add(SignedDuration::from_nanos(i64::MAX)).unwrap())
+        );
     }
 
     #[test]

@@ -8,6 +8,9 @@ use super::{
     lag::{Given, Look},
 };
 
+/// How long looks are kept by default.
+pub(crate) const KEPT: SignedDuration = SignedDuration::from_mins(10);
+
 /// The moment `seconds` into the time line.
 pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + seconds).unwrap()

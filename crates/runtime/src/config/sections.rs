@@ -3,6 +3,7 @@
 //! These types are the reference of the common keys: what a key means, its unit and bounds are said here and nowhere else.
 
 use super::value::{self, OneOrMany};
+use crate::metrics::DEFAULT_SOURCES;
 use crate::telemetry::parse_filter;
 use jiff::SignedDuration;
 use latchkey_contracts::topology::Limits;
@@ -20,6 +21,9 @@ const MAX_PATIENCE: SignedDuration = SignedDuration::from_hours(24);
 
 /// The least for [`NatsConfig::max_bytes`]: below it, a stream would not hold a few full pages.
 pub(crate) const MIN_MAX_BYTES: i64 = 64 << 20;
+
+/// The most for [`HttpConfig::metrics_sources`]: what all feeds together may be, which is more than anybody can scrape.
+const MAX_METRICS_SOURCES: usize = 100_000;
 
 /// A service's whole configuration.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -88,11 +92,14 @@ pub enum LogFormat {
 }
 
 /// Health and metrics over HTTP.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpConfig {
     /// The address that answers `/livez`, `/readyz` and `/metrics`. Unset: none.
     pub listen: Option<SocketAddr>,
+    /// How many sources have metrics of their own, 0 to 100000; the others are counted together, in series whose `source` is empty.
+    #[serde(deserialize_with = "metrics_sources")]
+    pub metrics_sources: usize,
 }
 
 /// Patience at the end.
@@ -172,6 +179,12 @@ impl Default for TelemetryConfig {
     }
 }
 
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self { listen: None, metrics_sources: DEFAULT_SOURCES }
+    }
+}
+
 impl Default for ShutdownConfig {
     fn default() -> Self {
         Self { grace: SignedDuration::from_secs(20) }
@@ -198,6 +211,11 @@ fn max_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error
 fn replicas<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     let replicas = usize::deserialize(deserializer)?;
     if [1, 3, 5].contains(&replicas) { Ok(replicas) } else { Err(de::Error::custom("must be 1, 3 or 5")) }
+}
+
+fn metrics_sources<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let sources = usize::deserialize(deserializer)?;
+    if sources <= MAX_METRICS_SOURCES { Ok(sources) } else { Err(de::Error::custom("must be between 0 and 100000")) }
 }
 
 fn patience<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SignedDuration, D::Error> {

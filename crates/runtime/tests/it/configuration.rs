@@ -266,6 +266,10 @@ fn a_wrong_value_is_refused_with_its_path_and_without_repeating_it() {
         "--log-level: telemetry.log_level: \"inof\" is no level (error, warn, info, debug, trace, off), and a module's filter is written module=level",
     );
     refuse_file("nats:\n  patience: 25h\n", "latchkey.yaml:2: nats.patience: must be between 0s and 24h");
+    refuse_file(
+        "http:\n  metrics_sources: 100001\n",
+        "latchkey.yaml:2: http.metrics_sources: must be between 0 and 100000",
+    );
     refuse_file("shutdown:\n  grace: 1h\n", "latchkey.yaml:2: shutdown.grace: must be between 0s and 10m");
     refuse_file(
         "telemetry:\n  sampling_ratio: 2\n",

@@ -79,6 +79,7 @@ async fn a_destination_that_keeps_failing_is_told_of_through_the_others() {
     let reader = ReaderConfig { stands_still: SignedDuration::from_secs(1), ..ReaderConfig::default() };
     let config = Config {
         look_every: SignedDuration::from_millis(100),
+        looks_kept_for: SignedDuration::from_secs(12),
         reader,
         ..config_with(&[("webhook", line.webhook()), ("broken", broken.webhook())])
     };

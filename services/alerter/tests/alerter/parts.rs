@@ -13,7 +13,8 @@ use super::*;
 /// An alerter that looks often and is not patient.
 pub(super) fn quick(line: &Line) -> Config {
     let reader = ReaderConfig { stands_still: SignedDuration::from_secs(1), ..ReaderConfig::default() };
-    Config { look_every: SignedDuration::from_millis(100), reader, ..line.config() }
+    let looks_kept_for = SignedDuration::from_secs(12);
+    Config { look_every: SignedDuration::from_millis(100), looks_kept_for, reader, ..line.config() }
 }
 
 pub(super) fn object(name: &str) -> About {

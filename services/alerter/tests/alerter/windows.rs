@@ -9,7 +9,7 @@ use latchkey_contracts::{
     event::EventBatch,
     page::RawPage,
     subject,
-    topology::{DELIVERIES, EVENTS, NORMALIZER, PAGES, WINDOWS},
+    topology::{Consumer, DELIVERIES, DESTINATION, EVENTS, NORMALIZER, PAGES, WINDOWS},
     window::{Reader, Window, window::Of},
 };
 use latchkey_core::{
@@ -60,8 +60,12 @@ impl Line {
 
     /// What is kept of the normalizer.
     async fn kept(&self) -> Option<Watched> {
-        let reader = Reader { name: NORMALIZER.name.into(), ..Reader::default() };
-        let like = Window { stream: NORMALIZER.stream.into(), of: Some(Of::Reader(reader)) };
+        self.kept_of(NORMALIZER.stream, NORMALIZER.name).await
+    }
+
+    async fn kept_of(&self, stream: &str, name: &str) -> Option<Watched> {
+        let reader = Reader { name: name.into(), ..Reader::default() };
+        let like = Window { stream: stream.into(), of: Some(Of::Reader(reader)) };
         let Of::Reader(kept) = self.bus.last_window(&like).await.unwrap()?.message.of? else { return None };
         Some(Watched::recall(&kept))
     }
@@ -146,6 +150,25 @@ async fn a_consumer_that_somebody_has_removed_is_told_of() {
     assert_eq!((raised.code.as_str(), raised.reason.as_str()), ("LK301", "missing"));
     line.bus.provision(Limits::default()).await.unwrap();
     line.becomes("reader_stopped", &object("normalizer"), State::Resolved).await;
+    alerter.stop().await;
+}
+
+#[tokio::test]
+async fn a_destinations_consumer_that_somebody_has_removed_is_told_of_and_made_anew() {
+    let line = Line::start().await;
+    let alerter = line.alerter(quick(&line)).await;
+    let consumer = Consumer { name: "notifier-webhook", ..DESTINATION };
+    eventually("it is looked at", async || line.kept_of(consumer.stream, consumer.name).await.is_some()).await;
+    operator::remove(&line.bus, &consumer).await.unwrap();
+    let raised = line.becomes("reader_stopped", &object(consumer.name), State::Raised).await;
+    assert_eq!((raised.code.as_str(), raised.reason.as_str()), ("LK301", "missing"));
+    line.becomes("reader_stopped", &object(consumer.name), State::Resolved).await;
+    // The same alerter tells on.
+    line.report(refused()).await;
+    line.becomes("poll_refused", &About::Chain(chain()), State::Raised).await;
+    line.drained().await;
+    let told: Vec<_> = line.calls().await.iter().map(|call| body(call)["kind"].clone()).collect();
+    assert!(told.contains(&Value::from("poll_refused")), "{told:?}");
     alerter.stop().await;
 }
 

@@ -8,7 +8,7 @@ use std::sync::{
 use latchkey_bus::{Publication, operator};
 use latchkey_contracts::{
     rejection::{Problem, Rejection, RejectionBatch},
-    topology::{Limits, NORMALIZER, REJECTIONS},
+    topology::{Consumer, DESTINATION, Limits, NORMALIZER, REJECTIONS},
 };
 use latchkey_simulator::{BadItem, Fault};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers::any};
@@ -81,6 +81,24 @@ async fn lk301_a_sink_that_is_dead() {
     assert_eq!(raised.reason, "no_commit");
     watched.begin(Service::Forwarder).await;
     watched.resolved(Kind::ReaderStopped, &object("files")).await;
+    watched.stop().await;
+}
+
+#[tokio::test]
+async fn lk301_a_destination_whose_consumer_is_removed() {
+    let receiver = MockServer::start().await;
+    Mock::given(any()).respond_with(ResponseTemplate::new(204)).mount(&receiver).await;
+    let changes = json!({ "destinations": { "tickets": { "webhook": { "url": receiver.uri() } } } });
+    let services = [Service::Fetcher, Service::Alerter];
+    let watched = Watched::start(simulator(account()).await, &settings(&services, alerter(&changes))).await;
+    let consumer = Consumer { name: "notifier-tickets", ..DESTINATION };
+    let is_there = async || watched.line.bus().consumer_state(&consumer).await.ok().map(drop);
+    until("its consumer", LIMIT, is_there).await;
+    operator::remove(watched.line.bus(), &consumer).await.unwrap();
+    let raised = watched.raised(Kind::ReaderStopped, &object(consumer.name)).await;
+    assert_eq!(raised.reason, "missing");
+    watched.resolved(Kind::ReaderStopped, &object(consumer.name)).await;
+    // The alerter that has told of it has made it anew, and has not ended.
     watched.stop().await;
 }
 

@@ -77,7 +77,7 @@ pub struct Lag {
     pub age: SignedDuration,
     /// What came again, of a consumer.
     pub repeats: Option<Repeats>,
-    /// When its oldest unread message leaves the stream, if it does.
+    /// When its oldest unread message leaves the stream, if it does, by the clock of the times that the board is given.
     pub evicts_at: Option<Timestamp>,
 }
 
@@ -86,7 +86,8 @@ pub struct Lag {
 pub struct SeenStream {
     /// Its name.
     pub name: &'static str,
-    /// What it holds and may hold, and when it is full if it goes on growing so; `None` if nobody has looked for a while.
+    /// What it holds and may hold, and when it is full if it goes on growing so, by the clock of the times that the board is given; `None` if
+    /// nobody has looked for a while.
     pub now: Option<(Fill, Option<Timestamp>)>,
 }
 

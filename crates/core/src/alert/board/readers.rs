@@ -1,11 +1,12 @@
 //! Streams and their readers, as all alerters together see them.
 //!
 //! The board judges by what was kept of everybody's looks, never by its own: two alerters judge alike, and one that has just started knows
-//! what the others know. Where nobody has looked for a while nothing can be said, so nothing is raised and nothing ends.
+//! what the others know. Where nobody has looked for a while nothing can be said, so nothing is raised and nothing ends. All times are
+//! NATS's: those of looks and of messages, and `now`, which is brought to its clock.
 
 use std::collections::HashMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use latchkey_contracts::{
     About, Object,
     topology::{FETCHER, STREAMS, destination_of},
@@ -26,9 +27,6 @@ use crate::{
 
 /// The most readers that are watched: as many sinks as are looked at, and as many consumers of other people as anybody has.
 pub const MAX_READERS: usize = 2_000;
-
-/// How late a look may be beyond its interval: machines are busy, and clocks differ.
-const LENIENCE: SignedDuration = SignedDuration::from_secs(5);
 
 /// Who tells that duties are not taken up: the fetchers' own alert, or those about feeds that are not polled for it. It is one cause.
 #[derive(Clone, Debug)]
@@ -105,14 +103,19 @@ impl Board {
         }
     }
 
-    /// How long a look says how things are: at most two were missed.
-    fn fresh_for(&self) -> SignedDuration {
-        self.timing.looks_every * 3 + LENIENCE
+    /// The same moment by NATS's clock.
+    fn by_nats(&self, moment: Timestamp) -> Timestamp {
+        moment.saturating_sub(self.ahead).unwrap_or(moment)
+    }
+
+    /// The same moment by the clock of the times that the board is given.
+    fn by_ours(&self, moment: Timestamp) -> Timestamp {
+        moment.saturating_add(self.ahead).unwrap_or(moment)
     }
 
     /// Of one that does not exist, looks say how it was.
     fn is_fresh(&self, reader: &Watched, now: Timestamp) -> bool {
-        reader.missing.is_none() && reader.window.looks().are_fresh(self.fresh_for(), now)
+        reader.missing.is_none() && reader.window.looks().are_fresh(self.timing.fresh_for(), now)
     }
 
     /// What is found of duties that nobody takes up.
@@ -135,8 +138,9 @@ impl Board {
     }
 
     fn find_of(&self, kind: Kind, stream: &str, name: &str, reader: &Watched, now: Timestamp) -> Finding {
-        let who = reader::Reader { name, stream, role: reader.role };
-        if let Some(since) = reader.missing_since(self.fresh_for(), now).filter(|_| kind == Kind::ReaderStopped) {
+        let (who, now) = (reader::Reader { name, stream, role: reader.role }, self.by_nats(now));
+        if let Some(since) = reader.missing_since(self.timing.fresh_for(), now).filter(|_| kind == Kind::ReaderStopped)
+        {
             return reader::missing(who, since);
         }
         if !self.is_fresh(reader, now) {
@@ -150,8 +154,9 @@ impl Board {
     /// Findings about readers of streams, where `duties` says what of the fetchers' is told of elsewhere.
     pub(super) fn find_readers(&self, deaths: Stage, duties: &Duties, now: Timestamp, all: &mut Vec<Found>) {
         let found = &mut Vec::new();
+        let by_nats = self.by_nats(now);
         for ((stream, name), reader) in &self.readers {
-            let is_fresh = self.is_fresh(reader, now);
+            let is_fresh = self.is_fresh(reader, by_nats);
             for kind in reader.role.kinds() {
                 let finding = if (*kind, reader.role) == (Kind::ReaderStopped, Role::Duties) {
                     duties.finding(deaths)
@@ -168,7 +173,7 @@ impl Board {
                 let settles_after = self.timing.settles_after;
                 let (given_up, is_seen) = (reader.given_up.as_ref(), is_fresh || reader.window.looks().is_empty());
                 let window = is_seen.then_some(&reader.window);
-                let finding = given_up::find((stream, name), given_up, window, settles_after, now);
+                let finding = given_up::find((stream, name), given_up, window, settles_after, by_nats);
                 found.push(Found::object(Kind::DeliveriesExhausted, name, finding));
             }
         }
@@ -182,14 +187,15 @@ impl Board {
 
     fn find_failing(&self, destination: &str, reader: &Watched) -> Finding {
         let Some(newest) = reader.window.newest() else { return Finding::Unsure };
-        let (watched_since, patience) = (self.watched_since, self.timing.reader.stands_still);
+        let (watched_since, patience) = (self.by_nats(self.watched_since), self.timing.reader.stands_still);
         destination::failing(destination, newest.oldest_at, watched_since, patience, newest.at)
     }
 
     /// Findings about the room of streams.
     pub(super) fn find_streams(&self, now: Timestamp, found: &mut Vec<Found>) {
+        let now = self.by_nats(now);
         for (stream, room) in &self.rooms {
-            let newest = room.newest().filter(|_| room.are_fresh(self.fresh_for(), now));
+            let newest = room.newest().filter(|_| room.are_fresh(self.timing.fresh_for(), now));
             let finding =
                 newest.map_or(Finding::Unsure, |fill| reader::filling(stream, fill.bytes, fill.max_bytes, now));
             found.push(Found::object(Kind::StreamFilling, stream, finding));
@@ -197,6 +203,7 @@ impl Board {
     }
 
     pub(super) fn seen_readers(&self, now: Timestamp) -> Vec<SeenReader> {
+        let now = self.by_nats(now);
         let looked_at = self.readers.iter().filter(|(_, reader)| !reader.window.looks().is_empty());
         let seen = looked_at.map(|((stream, name), reader)| {
             let newest = reader.window.newest().filter(|_| self.is_fresh(reader, now));
@@ -204,7 +211,7 @@ impl Board {
                 messages: look.lag(),
                 age: look.age(),
                 repeats: reader.window.repeats().filter(|_| reader.role == Role::Consumer),
-                evicts_at: reader.window.evicts_at(),
+                evicts_at: reader.window.evicts_at().map(|at| self.by_ours(at)),
             });
             SeenReader { name: name.clone(), stream, now: lag }
         });
@@ -212,10 +219,11 @@ impl Board {
     }
 
     pub(super) fn seen_streams(&self, now: Timestamp) -> Vec<SeenStream> {
-        let fresh = |room: &Room| room.newest().filter(|_| room.are_fresh(self.fresh_for(), now)).copied();
+        let now = self.by_nats(now);
+        let fresh = |room: &Room| room.newest().filter(|_| room.are_fresh(self.timing.fresh_for(), now)).copied();
         let seen = |(name, room): (&&'static str, &Room)| SeenStream {
             name,
-            now: fresh(room).map(|fill| (fill, room.full_at())),
+            now: fresh(room).map(|fill| (fill, room.full_at(self.timing.reader).map(|at| self.by_ours(at)))),
         };
         self.rooms.iter().map(seen).collect()
     }

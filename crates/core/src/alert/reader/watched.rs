@@ -24,7 +24,7 @@ pub enum Role {
     /// What it would read again are duties, and they do not leave their stream.
     Duties,
     /// The consumer of a destination of alerts. It has one delivery open at a time, and that it stands still is told of as its
-    /// destination's failure.
+    /// destination's failure; that it is not there is told of as of any other.
     Destination,
 }
 
@@ -36,7 +36,7 @@ impl Role {
         match self {
             Self::Consumer | Self::Sink => &[ReaderStopped, ReaderBehind, ReaderStuck, ReaderSetBack, UnreadEvicted],
             Self::Duties => &[ReaderStopped, ReaderBehind],
-            Self::Destination => &[ReaderSetBack, UnreadEvicted],
+            Self::Destination => &[ReaderStopped, ReaderSetBack, UnreadEvicted],
         }
     }
 
@@ -88,10 +88,10 @@ impl Moment for Missing {
 }
 
 impl Watched {
-    /// Takes in a look, and says whether it did.
-    pub fn look(&mut self, look: Look) -> bool {
+    /// Takes in a look, and says whether it did. Looks that are older than it by more than `kept` go.
+    pub fn look(&mut self, look: Look, kept: SignedDuration) -> bool {
         let was_missing = self.missing.take().is_some();
-        self.window.add(look) || was_missing
+        self.window.add(look, kept) || was_missing
     }
 
     /// Somebody has looked, and it does not exist.
@@ -164,7 +164,7 @@ impl Watched {
 mod tests {
     use super::*;
     use crate::verdict::{
-        lag::Look,
+        lag::{Look, Patience},
         samples::{at, look},
     };
 
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(watched.missing_since(within, at(125)), Some(at(0)));
         // Nobody has looked since.
         assert_eq!(watched.missing_since(within, at(126)), None);
-        assert!(watched.look(look(60)));
+        assert!(watched.look(look(60), Patience::default().window));
         assert_eq!(watched.missing_since(within, at(61)), None);
     }
 

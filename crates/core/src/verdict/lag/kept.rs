@@ -34,19 +34,22 @@ mod tests {
     use super::*;
     use crate::verdict::{
         lag::{Eviction, Patience},
-        samples::{at, look},
+        samples::{KEPT, at, look},
     };
 
     #[test]
     fn a_window_goes_on_where_it_was_left() {
         let mut window: Window = [look(0), look(30)].into_iter().collect();
-        window.add(Look { first: 96, oldest_at: None, waiting: None, max_ack_pending: None, given: None, ..look(60) });
+        window.add(
+            Look { first: 96, oldest_at: None, waiting: None, max_ack_pending: None, given: None, ..look(60) },
+            KEPT,
+        );
         let (looks, lost) = window.keep();
         let mut recalled = Window::recall(&looks, lost.as_ref());
         assert_eq!(recalled, window);
         assert_eq!(recalled.eviction(at(60), Patience::default()), Eviction::Evicted { at: at(60), messages: 5 });
         // Who looks next sees what has gone since, however long that is ago.
-        recalled.add(Look { first: 103, floor: 102, ..look(40_000) });
+        recalled.add(Look { first: 103, floor: 102, ..look(40_000) }, KEPT);
         assert_eq!(
             recalled.eviction(at(40_000), Patience::default()),
             Eviction::Evicted { at: at(40_000), messages: 12 }
@@ -56,7 +59,7 @@ mod tests {
     #[test]
     fn a_loss_that_was_seen_by_a_wrong_clock_is_told_for_a_day_from_now() {
         let mut window: Window = [look(0), Look { first: 96, ..look(864_000) }].into_iter().collect();
-        window.add(look(30));
+        window.add(look(30), KEPT);
         assert_eq!(window.eviction(at(30), Patience::default()), Eviction::Evicted { at: at(30), messages: 5 });
     }
 
@@ -79,9 +82,13 @@ mod tests {
         let zero = KeptLook { deliveries: Some(0), ..KeptLook::default() };
         let lost = KeptLost { messages: u64::MAX, up_to: 1, at_unix_nano: i64::MAX };
         let mut window = Window::recall(&[zero, huge(1)], Some(&lost));
-        window.add(Look { first: 900, ..look(0) });
+        window.add(Look { first: 900, ..look(0) }, KEPT);
         let now = at(0);
-        let _ = (window.pace(now, Patience::default()), window.stuck(now), window.eviction(now, Patience::default()));
+        let _ = (
+            window.pace(now, Patience::default()),
+            window.stuck(now, Patience::default()),
+            window.eviction(now, Patience::default()),
+        );
         let _ = (window.repeats(), window.evicts_at(), window.unattended_since(now, Patience::default()));
     }
 }

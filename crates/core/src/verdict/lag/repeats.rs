@@ -71,8 +71,8 @@ impl Repeats {
 mod tests {
     use super::*;
     use crate::verdict::{
-        lag::{Given, Look, Stuck},
-        samples::{at, look},
+        lag::{Given, Look, Patience, Stuck},
+        samples::{KEPT, at, look},
     };
 
     /// Looks half a minute apart, each with all deliveries and the newest message; the consumer was made at `made`.
@@ -80,7 +80,10 @@ mod tests {
         let mut window = Window::default();
         for (index, (deliveries, delivered)) in (0_i64..).zip(looks) {
             let given = Some(Given { deliveries: *deliveries, since: at(made) });
-            window.add(Look { given, delivered: *delivered, floor: *delivered, ack_pending: 0, ..look(index * 30) });
+            window.add(
+                Look { given, delivered: *delivered, floor: *delivered, ack_pending: 0, ..look(index * 30) },
+                KEPT,
+            );
         }
         window
     }
@@ -106,9 +109,9 @@ mod tests {
         // From the middle of the stream before, from its beginning now: nothing of it came again.
         let mut anew = window(0, &[(10, 1_000)]);
         let given = |deliveries| Some(Given { deliveries, since: at(20) });
-        anew.add(Look { given: given(1_050), delivered: 1_050, ..look(30) });
+        anew.add(Look { given: given(1_050), delivered: 1_050, ..look(30) }, KEPT);
         check(&anew, None);
-        anew.add(Look { given: given(1_060), delivered: 1_055, ..look(60) });
+        anew.add(Look { given: given(1_060), delivered: 1_055, ..look(60) }, KEPT);
         check(&anew, Some((30, 10, 5)));
         // A server that has forgotten its last moments.
         check(&window(0, &[(500, 400), (490, 395), (500, 400)]), Some((30, 10, 5)));
@@ -134,12 +137,15 @@ mod tests {
     #[test]
     fn messages_that_come_again_are_stuck() {
         let often = window(0, &[(100, 100), (200, 110)]);
-        assert_eq!(often.stuck(at(30)), Stuck::Repeats { since: at(0), deliveries: 100, repeats: 90 });
         assert_eq!(
-            window(0, &[(100, 100), (200, 140)]).stuck(at(30)),
+            often.stuck(at(30), Patience::default()),
+            Stuck::Repeats { since: at(0), deliveries: 100, repeats: 90 }
+        );
+        assert_eq!(
+            window(0, &[(100, 100), (200, 140)]).stuck(at(30), Patience::default()),
             Stuck::Repeats { since: at(0), deliveries: 100, repeats: 60 }
         );
-        assert_eq!(window(0, &[(100, 100), (200, 150)]).stuck(at(30)), Stuck::InsufficientData);
-        assert_eq!(window(0, &[(100, 100), (200, 180)]).stuck(at(30)), Stuck::No);
+        assert_eq!(window(0, &[(100, 100), (200, 150)]).stuck(at(30), Patience::default()), Stuck::InsufficientData);
+        assert_eq!(window(0, &[(100, 100), (200, 180)]).stuck(at(30), Patience::default()), Stuck::No);
     }
 }

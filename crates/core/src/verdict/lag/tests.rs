@@ -1,5 +1,5 @@
 use super::*;
-use crate::verdict::samples::{at, look};
+use crate::verdict::samples::{KEPT, at, look};
 
 fn window(looks: impl IntoIterator<Item = Look>) -> Window {
     looks.into_iter().collect()
@@ -31,7 +31,7 @@ fn steps(count: u64, step: impl Fn(u64) -> (u64, u64)) -> Vec<(u64, u64)> {
 fn rule_0_without_a_look_nothing_is_said() {
     let empty = Window::default();
     check(&empty, 0, Pace::InsufficientData);
-    assert_eq!(empty.stuck(at(0)), Stuck::InsufficientData);
+    assert_eq!(empty.stuck(at(0), Patience::default()), Stuck::InsufficientData);
     assert_eq!(empty.eviction(at(0), Patience::default()), Eviction::InsufficientData);
 }
 
@@ -94,6 +94,24 @@ fn rule_4_a_message_that_waits_for_an_hour() {
 }
 
 #[test]
+fn rule_5_holds_however_often_somebody_looks() {
+    let falls_behind = |step: u64| {
+        let at = at(0) + SignedDuration::from_millis(500) * i32::try_from(step).unwrap();
+        Look { at, moved_at: Some(at), floor: 90 + step, pending: 5 + step, ..look(0) }
+    };
+    let mut window = Window::default();
+    for step in 0..1_201 {
+        window.add(falls_behind(step), KEPT);
+    }
+    check(&window, 600, Pace::Behind { since: at(0) });
+    // Who keeps looks for a shorter time has an answer sooner.
+    let quick = Patience { window: SignedDuration::from_secs(10), ..Patience::default() };
+    let short: Window = (0..=16).map(falls_behind).collect();
+    assert_eq!(short.pace(at(8), quick), Pace::Behind { since: at(0) });
+    assert_eq!(short.pace(at(8), Patience::default()), Pace::Ok);
+}
+
+#[test]
 fn rule_5_a_reader_that_works_and_falls_behind() {
     check(&course(&steps(17, |step| (100 + step, 10 + step))), 480, Pace::Behind { since: at(0) });
     // Also if it holds its own now and then.
@@ -108,7 +126,7 @@ fn rule_5_a_reader_that_works_and_falls_behind() {
 
 #[test]
 fn deliveries_that_are_never_answered() {
-    let stuck = |looks: Vec<Look>, now| window(looks).stuck(at(now));
+    let stuck = |looks: Vec<Look>, now| window(looks).stuck(at(now), Patience::default());
     let full = |second| Look { ack_pending: 256, ..look(second) };
     assert_eq!(stuck(vec![full(0)], 0), Stuck::InsufficientData);
     assert_eq!(stuck(vec![full(0), full(30)], 30), Stuck::AckPending { open: 256 });
@@ -144,9 +162,9 @@ fn unread_messages_that_leave_the_stream() {
     let mut lost = window([waits(7, 0), skipped]);
     assert_eq!(lost.eviction(at(30), Patience::default()), Eviction::Evicted { at: at(30), messages: 8 });
     // What is counted is counted once, and told for a day.
-    lost.add(Look { first: 101, floor: 98, ..waits(1, 60) });
+    lost.add(Look { first: 101, floor: 98, ..waits(1, 60) }, KEPT);
     assert_eq!(lost.eviction(at(60), Patience::default()), Eviction::Evicted { at: at(60), messages: 10 });
-    lost.add(Look { first: 101, floor: 98, ..waits(1, 90) });
+    lost.add(Look { first: 101, floor: 98, ..waits(1, 90) }, KEPT);
     assert_eq!(lost.eviction(at(60 + day - 1), Patience::default()), Eviction::Evicted { at: at(60), messages: 10 });
     assert_eq!(lost.eviction(at(60 + day), Patience::default()), Eviction::No);
 }
@@ -159,16 +177,16 @@ fn a_loss_is_of_its_stream_and_its_time() {
     // The stream is made anew, and begins to count anew.
     let mut anew = lost();
     let begins = Look { last: 3, floor: 0, delivered: 0, ..look(60) };
-    anew.add(begins);
+    anew.add(begins, KEPT);
     assert_eq!(evicted(&anew, 60), Eviction::No);
-    anew.add(Look { at: at(90), first: 3, ..begins });
+    anew.add(Look { at: at(90), first: 3, ..begins }, KEPT);
     assert_eq!(evicted(&anew, 90), Eviction::Evicted { at: at(90), messages: 2 });
     // What was told is over: the next loss is counted alone, and what was counted is not counted again.
     let day = 24 * 3_600;
     for (later, messages) in [(day - 1, 7), (day, 2)] {
         let mut again = lost();
         again.settle(Patience::default().loss_is_told_for, at(30 + later));
-        again.add(Look { first: 98, ..look(30 + later) });
+        again.add(Look { first: 98, ..look(30 + later) }, KEPT);
         assert_eq!(evicted(&again, 30 + later), Eviction::Evicted { at: at(30 + later), messages });
     }
 }

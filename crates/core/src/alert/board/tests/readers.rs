@@ -5,7 +5,7 @@ use latchkey_contracts::window::window::Of;
 use super::*;
 use crate::{
     alert::reader::Role,
-    verdict::{lag::Window, room::Fill},
+    verdict::{lag::Window, room::Fill, samples::KEPT},
 };
 
 /// What alerters keep of a reader in this role.
@@ -44,6 +44,28 @@ fn a_reader_that_stands_still_is_raised_and_resolved() {
 }
 
 #[test]
+fn a_clock_that_is_wrong_changes_nothing_about_streams_and_their_readers() {
+    let hours = |hours| SignedDuration::from_hours(hours);
+    for ahead in [hours(5), hours(-5)] {
+        let mut board = board([]);
+        board.set_ahead(ahead);
+        let mut sweep = |second, bytes| {
+            board.see(&normalizer([still(0)]));
+            board.see(&room("PAGES", [(0, bytes)]));
+            let (steps, sight) = board.sweep(at(second).saturating_add(ahead).unwrap());
+            let ends: Vec<_> = sight.readers.iter().filter_map(|reader| reader.now?.evicts_at).collect();
+            (take(&mut board, steps), ends)
+        };
+        let raised = ["reader_stopped normalizer Raised after 0", "stream_filling PAGES Raised after 0"];
+        // Whoever compares the end with the time has that clock.
+        let end = at(7 * 24 * 3_600 - 1_000).saturating_add(ahead).unwrap();
+        assert_eq!(sweep(1, 96), (raised.map(String::from).to_vec(), vec![end]));
+        // A look that is too old is so by NATS's clock.
+        assert_eq!(sweep(96, 0), (vec![], vec![]));
+    }
+}
+
+#[test]
 fn what_nobody_has_looked_at_for_a_while_is_neither_raised_nor_resolved() {
     let mut board = board([]);
     board.see(&normalizer([still(0)]));
@@ -73,9 +95,30 @@ fn a_consumer_that_does_not_exist_is_told_of_until_it_does() {
     let raised = board.alerts[&(Kind::ReaderStopped, About::Object(Object::named("normalizer")))].known.last.as_ref();
     assert_eq!(raised.map(|alert| alert.reason.as_str()), Some("missing"));
     // It is made anew, and begins with the stream's first message.
-    watched.look(Look { floor: 0, delivered: 0, ..look(120) });
+    watched.look(Look { floor: 0, delivered: 0, ..look(120) }, KEPT);
     let steps = see(&mut board, &watched, 120);
     assert_eq!(steps, ["reader_set_back normalizer Raised after 0", "reader_stopped normalizer Resolved after 1"]);
+}
+
+#[test]
+fn a_destination_without_its_consumer_is_told_of_and_only_of_that() {
+    let mut board = board([]);
+    let window = [Look { max_age: None, ..still(0) }].into_iter().collect();
+    let mut watched = Watched { role: Role::Destination, window, ..Watched::default() };
+    let see = |board: &mut Board, watched: &Watched, second| {
+        board.see(&window::Window { stream: "ALERTS".into(), of: Some(Of::Reader(watched.keep("notifier-chat"))) });
+        sweep(board, second)
+    };
+    // That it stands still is its destination's failure.
+    let stands = ["destination_failing chat Raised after 0"];
+    board.watch_anew(at(-1_000));
+    assert_eq!(see(&mut board, &watched, 1), stands);
+    watched.miss(at(30));
+    watched.miss(at(60));
+    assert_eq!(see(&mut board, &watched, 61), ["reader_stopped notifier-chat Raised after 0"]);
+    watched.look(Look { max_age: None, ..done(90) }, KEPT);
+    let resolved = ["destination_failing chat Resolved after 1", "reader_stopped notifier-chat Resolved after 1"];
+    assert_eq!(see(&mut board, &watched, 91), resolved);
 }
 
 #[test]
@@ -124,7 +167,7 @@ fn one_who_starts_knows_what_another_has_seen() {
     for (second_of, expect) in
         [(24 * 3_600 + 29, &[""; 0][..]), (24 * 3_600 + 30, &["unread_evicted normalizer Resolved after 1"])]
     {
-        watched.window.add(after(second_of));
+        watched.window.add(after(second_of), KEPT);
         second.see(&window::Window { stream: "PAGES".into(), of: Some(Of::Reader(watched.keep("normalizer"))) });
         assert_eq!(sweep(&mut second, second_of), expect);
     }
