@@ -3,7 +3,7 @@
 mod asking;
 mod ending;
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use jiff::Timestamp;
 
@@ -225,6 +225,9 @@ impl Turn {
     fn arrived_at(&mut self, page: &Fetched, now: Timestamp) {
         let from = self.recovering_from().filter(|_| page.has_more);
         self.position.recovering_from = from;
+        if !self.continues() {
+            self.history.page_limit = NonZeroU32::new(self.page_limit());
+        }
         if let Some(Reset { from: Some(from), passed_by, reason, .. }) = self.reset.take() {
             self.history.recovered(Recovery { at: now, from, reason: reason.into() }, passed_by);
         }

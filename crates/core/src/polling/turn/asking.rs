@@ -27,8 +27,7 @@ impl Turn {
                 Action::Fetch(Request::After(anew.cursor().expect("a place without a token is short")))
             }
             (Some(Reset { from: Some(start), .. }), _) => {
-                let limit = recovery::page_limit(self.limit, self.history.recoveries);
-                Action::Fetch(Request::From { start: *start, limit })
+                Action::Fetch(Request::From { start: *start, limit: self.page_limit() })
             }
             (Some(Reset { from: None, place: Some(place), .. }), _) => {
                 Action::LookBack { from: place.anew(self.limit).begins_after() }
@@ -37,7 +36,15 @@ impl Turn {
                 Action::LookBack { from: recovery::wanted(&self.history, self.start()) }
             }
             (None, Some(cursor)) => Action::Fetch(Request::After(cursor.clone())),
-            (None, None) => Action::Fetch(Request::From { start: self.policy.start, limit: self.limit }),
+            (None, None) => Action::Fetch(Request::From { start: self.policy.start, limit: self.page_limit() }),
+        }
+    }
+
+    /// Events per page to ask for at a beginning. A place has a limit of its own, which this bounds.
+    pub(super) fn page_limit(&self) -> u32 {
+        match &self.reset {
+            Some(Reset { place: None, .. }) => recovery::page_limit(self.limit, self.history.recoveries),
+            _ => self.limit,
         }
     }
 
@@ -76,8 +83,12 @@ impl Turn {
         self.reset.is_none() && self.position.cursor.is_some()
     }
 
-    /// Half as many events per page. A cursor carries its limit, so a smaller one needs another beginning.
+    /// Half as many events per page. A cursor carries its limit, so a smaller one needs another beginning; the turn may have been begun with
+    /// a larger one, and the way from there to here may take many turns.
     pub(super) fn ask_for_less(&mut self, failure: &Failure, now: Timestamp) -> Action {
+        if let Some(carried) = self.history.page_limit.filter(|_| self.continues()) {
+            self.limit = self.limit.min(carried.get());
+        }
         if self.limit <= 1 {
             return self.fail(failure, now);
         }
