@@ -3,6 +3,8 @@
 //! Everything here lives in the chain's checkpoint; what a page adds to it stands in the page too, so that a page whose checkpoint was
 //! never written counts all the same.
 
+use std::num::NonZeroU32;
+
 use jiff::{SignedDuration, Timestamp};
 use latchkey_contracts::checkpoint::{self, Checkpoint, outcome::Kind};
 
@@ -38,6 +40,8 @@ pub struct History {
     pub last_recovery: Option<Recovery>,
     /// What recoveries have passed by, as the feed is asked: an audit is to read it.
     pub passed_by: Option<Span>,
+    /// Events per page that the cursor carries: what was asked for where it began.
+    pub page_limit: Option<NonZeroU32>,
     /// Turns in a row in which the API refused the cursor.
     pub cursor_refusals: u32,
     /// Why there is no answer, if every turn since some time has ended alike.
@@ -162,6 +166,7 @@ impl History {
         });
         checkpoint.passed_by_from_unix_nano = self.passed_by.map_or(0, |span| instant::to_unix_nano(span.from));
         checkpoint.passed_by_to_unix_nano = self.passed_by.map_or(0, |span| instant::to_unix_nano(span.to));
+        checkpoint.page_limit = self.page_limit.map_or(0, NonZeroU32::get);
         checkpoint.cursor_refusals = self.cursor_refusals;
         checkpoint.refused_since_unix_nano =
             instant::optional_to_unix_nano(self.refusal.as_ref().map(|refusal| refusal.since));
@@ -184,6 +189,7 @@ impl History {
                 reason: recovery.reason.clone(),
             }),
             passed_by: passed_by(checkpoint),
+            page_limit: NonZeroU32::new(checkpoint.page_limit),
             cursor_refusals: checkpoint.cursor_refusals,
             refusal: refusal(checkpoint),
         }

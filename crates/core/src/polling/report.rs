@@ -199,6 +199,7 @@ mod tests {
                 recoveries: 1,
                 last_recovery: Some(recovery),
                 passed_by: Some(Span { from: ago(20_000), to: ago(9_000) }),
+                page_limit: std::num::NonZeroU32::new(250),
                 cursor_refusals: 1,
                 refusal: Some(Refusal { reason: "cursor_refused".into(), since: ago(2) }),
             },

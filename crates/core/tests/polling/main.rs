@@ -440,6 +440,50 @@ fn pages_that_are_too_large_are_asked_for_smaller() {
     assert_eq!(told, ["after old", "1 from 27h", "fine, 60 s"]);
 }
 
+/// A way of more pages than a turn stores leads to the one that is too large, from wherever the chain can begin.
+#[test]
+fn a_page_that_is_too_large_is_passed_however_far_it_is_from_the_beginning() {
+    const SPOT: u32 = 3 * MAX_PAGES;
+    let policy = Policy { page_limit: 16, ..policy() };
+    let (mut checkpoint, mut asked) = ((Position::default(), History::default()), Vec::new());
+    for turn in 0.. {
+        assert!(turn < 40, "no end: {asked:?}");
+        let (mut turn, mut action) = Turn::begin(policy, 1.0, now());
+        let report = loop {
+            let input = match &action {
+                Action::Recover => Input::Recovered { last_page: None, checkpoint: Some(Box::new(checkpoint.clone())) },
+                Action::LookBack { from } => Input::LookedBack { covered: *from },
+                Action::Publish { expected } => Input::Published(Published::Stored(expected + 1)),
+                Action::Fetch(request) => {
+                    let (number, limit) = match request {
+                        Request::From { limit, .. } => {
+                            asked.push(*limit);
+                            (0, *limit)
+                        }
+                        Request::After(cursor) => {
+                            let (number, limit) = cursor.as_str().split_once(' ').unwrap();
+                            (number.parse().unwrap(), limit.parse().unwrap())
+                        }
+                    };
+                    if number == SPOT && limit > 2 {
+                        Input::FetchFailed(Failure { reason: TOO_LARGE, http_status: 0, ..failure() })
+                    } else {
+                        let cursor = format!("{} {limit}", number + 1);
+                        Input::Fetched(Fetched { page_id: cursor.clone(), ..page(&cursor, number < SPOT, limit) })
+                    }
+                }
+                Action::Finish(report) => break report.clone(),
+            };
+            action = turn.handle(input, now()).action;
+        };
+        checkpoint = (report.position, report.history);
+        if report.outcome.as_ref() == Some(&Outcome::Active) {
+            break;
+        }
+    }
+    assert!(asked.is_sorted_by(|one, next| one > next) && asked.last() <= Some(&2), "{asked:?}");
+}
+
 #[test]
 fn a_single_event_that_is_too_large_is_a_named_halt() {
     let (mut turn, _) = Turn::begin(policy(), 1.0, now());
