@@ -183,6 +183,7 @@ impl<'s, 'a> Walk<'s, 'a> {
         Some(())
     }
 
+    /// A field that is not just copied. Apart, so that the loop over those that are stays small.
     #[inline(never)]
     fn quick_field(
         &mut self,

@@ -152,6 +152,7 @@ impl Reader<'_, '_> {
         (bytes[end] == b'"').then_some(end + 1)
     }
 
+    /// Any other value. Apart, so that the loop over fields with plain strings stays small.
     #[inline(never)]
     fn other(&mut self, field: &Member, start: usize) -> Option<(Form, usize)> {
         if field.is_object && self.text.as_bytes().get(start) == Some(&b'{') {
@@ -188,7 +189,7 @@ impl Stranger {
     }
 }
 
-/// Whatever lies in a page: [`Places::read`] takes no longer one.
+/// A place in a text that is no longer than [`Places::read`] takes.
 #[inline]
 fn place(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
