@@ -70,6 +70,8 @@ pub enum Breadth {
     Usual,
     /// For a chain that is read again. What comes meanwhile finds as much room as what was recalled.
     Wide,
+    /// For one that somebody else has begun to read again: what has come meanwhile is recalled beside what that one recalled.
+    WideAgain,
 }
 
 impl Breadth {
@@ -78,6 +80,7 @@ impl Breadth {
         match self {
             Self::Usual => MAX_UUIDS,
             Self::Wide => MAX_UUIDS_RECALLED,
+            Self::WideAgain => 2 * MAX_UUIDS_RECALLED,
         }
     }
 
@@ -86,6 +89,7 @@ impl Breadth {
         match self {
             Self::Usual => MAX_UUIDS,
             Self::Wide => 2 * MAX_UUIDS_RECALLED,
+            Self::WideAgain => 3 * MAX_UUIDS_RECALLED,
         }
     }
 }
@@ -261,6 +265,9 @@ mod tests {
         let page = |number: usize| (0..1_000).map(|n| Fingerprint::of(&format!("{number} {n}"))).collect::<Uuids>();
         let recalled = (0..1_000).take_while(|number| window.recall(page(*number))).count();
         assert_eq!(recalled, MAX_UUIDS_RECALLED / 1_000);
+        // Somebody else who goes on with the reading finds as much again.
+        let mut again = Window::new(Breadth::WideAgain);
+        assert_eq!((0..1_000).take_while(|number| again.recall(page(*number))).count(), 2 * recalled);
         for number in 0..recalled {
             window.remember(page(1_000 + number));
         }

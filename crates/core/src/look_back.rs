@@ -37,12 +37,12 @@ pub struct LookBack {
 impl LookBack {
     /// Begins at a chain's newest page. Wanted is everything from `from` on; `latest_event` is the latest time that
     /// any of them says.
-    /// `most` is [`MAX_PAGES`] but for tests.
+    /// `most` is how many pages are looked at at most: [`MAX_PAGES`], or twice as many where `breadth` is that of a reading under way.
     #[must_use]
-    pub fn new(feed: Feed, from: Timestamp, latest_event: Option<Timestamp>, most: u32) -> Self {
+    pub fn new(feed: Feed, from: Timestamp, latest_event: Option<Timestamp>, breadth: Breadth, most: u32) -> Self {
         let bound = latest_event.filter(|_| is_by_event_time(feed));
         let is_over = bound.is_some_and(|bound| bound < from);
-        Self { feed, from, window: Window::new(Breadth::Wide), bound, pages: 0, most, is_over }
+        Self { feed, from, window: Window::new(breadth), bound, pages: 0, most, is_over }
     }
 
     /// Whether older pages are wanted.
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn what_a_clock_that_was_ahead_has_put_behind_the_point_is_recognised() {
-        let mut back = LookBack::new(Feed::ItemUsages, hour(50), Some(hour(60)), MAX_PAGES);
+        let mut back = LookBack::new(Feed::ItemUsages, hour(50), Some(hour(60)), Breadth::Wide, MAX_PAGES);
         for (page, goes_on) in
             [(page("new", 60, 60, 3), true), (page("ahead", 40, 52, 2), true), (page("old", 30, 30, 1), false)]
         {
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn what_there_was_no_room_for_is_not_covered() {
-        let mut back = LookBack::new(Feed::ItemUsages, hour(0), Some(hour(60)), 1);
+        let mut back = LookBack::new(Feed::ItemUsages, hour(0), Some(hour(60)), Breadth::Wide, 1);
         back.take(&page("new", 60, 60, 3));
         back.take(&page("ahead", 40, 52, 2));
         assert!(!back.goes_on());

@@ -2,11 +2,10 @@
 
 use jiff::Timestamp;
 use latchkey_bus::{Bus, Error};
-use latchkey_contracts::Feed;
 use latchkey_core::{
     duplicates::{WALKED_BACK, Window},
     instant,
-    look_back::{LookBack, MAX_PAGES, newest_event_up_to, passed, uuids},
+    look_back::{LookBack, newest_event_up_to, passed, uuids},
 };
 
 /// Pages of a chain after which one carries the newest uuids, for those who rebuild the window.
@@ -50,17 +49,10 @@ pub(crate) async fn usual(bus: &Bus, newest: u64) -> Result<(Window, u32), Error
     Ok((window, carried.unwrap_or(pages)))
 }
 
-/// What a chain must remember to be read again from `from` on, and from when on it does: later than `from` if the pages in between are
-/// too many, or not kept any more. `latest_event` is the latest time that any of its
-/// events says.
-pub(crate) async fn wide(
-    bus: &Bus,
-    feed: Feed,
-    newest: u64,
-    latest_event: Option<Timestamp>,
-    from: Timestamp,
-) -> Result<(Window, Timestamp), Error> {
-    let (mut back, mut sequence) = (LookBack::new(feed, from, latest_event, MAX_PAGES), newest);
+/// What a chain must remember to be read again, and from when on it does: later than wanted if the pages in between are too many, or not
+/// kept any more.
+pub(crate) async fn wide(bus: &Bus, newest: u64, mut back: LookBack) -> Result<(Window, Timestamp), Error> {
+    let mut sequence = newest;
     while back.goes_on() {
         // Retention may have removed the rest.
         let Some(page) = bus.page_at(sequence).await? else { break };

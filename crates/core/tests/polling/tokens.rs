@@ -7,7 +7,7 @@ use latchkey_contracts::{Feed, page::RawPage};
 use latchkey_core::{
     body,
     cursor::Cursor,
-    duplicates::Window,
+    duplicates::{Breadth, Window},
     event_time,
     feed::Definition,
     instant,
@@ -44,6 +44,8 @@ struct World {
     checkpoint: Option<(Position, History)>,
     /// Pages that a fetcher looks back over at most.
     most: u32,
+    /// Pages that were stored when it did so last.
+    looked_back_at: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -66,6 +68,7 @@ impl World {
             stored: Vec::new(),
             checkpoint: None,
             most: MAX_PAGES,
+            looked_back_at: 0,
         }
     }
 
@@ -138,7 +141,7 @@ impl World {
     }
 
     fn look_back(&self, from: Timestamp, turn: &Turn, most: u32) -> (Window, Timestamp) {
-        let (mut back, mut sequence) = (LookBack::new(FEED, from, None, most), turn.sequence());
+        let (mut back, mut sequence) = (LookBack::new(FEED, from, None, Breadth::Wide, most), turn.sequence());
         while back.goes_on() {
             let Some(page) = self.page_at(sequence) else { break };
             sequence = back.take(page);
@@ -146,10 +149,11 @@ impl World {
         back.finish()
     }
 
-    /// What somebody recognises who has never had the chain.
+    /// What somebody recognises who has never had the chain: of a recovery under way, what was recalled for it and what has come since.
     fn window(&self, turn: &Turn) -> Window {
         if let Some(from) = turn.recovering_from() {
-            return self.look_back(from, turn, MAX_PAGES).0;
+            let since = u32::try_from(self.stored.len() - self.looked_back_at).unwrap();
+            return self.look_back(from, turn, self.most + since).0;
         }
         let mut window = Window::default();
         self.stored.iter().rev().all(|page| window.recall(uuids(page)));
@@ -209,7 +213,10 @@ impl World {
                     return report.outcome.clone();
                 }
                 Action::Recover => self.recovered(),
-                Action::LookBack { from } => Input::LookedBack { covered: self.look_back(*from, &turn, self.most).1 },
+                Action::LookBack { from } => {
+                    self.looked_back_at = self.stored.len();
+                    Input::LookedBack { covered: self.look_back(*from, &turn, self.most).1 }
+                }
                 Action::Fetch(request) => {
                     let (input, page) = self.fetch(request, &turn);
                     held = page;

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use latchkey_core::{
-    duplicates::Window,
+    duplicates::{Breadth, Window},
+    look_back::{LookBack, MAX_PAGES},
     polling::{Input, Turn},
 };
 
@@ -13,7 +14,8 @@ impl Performer<'_> {
     /// What could be recognised if the API sent it again; it stays in memory for the pages to come.
     pub(super) async fn look_back(&mut self, from: Timestamp, turn: &Turn) -> Input {
         let sequence = turn.sequence();
-        match history::wide(self.bus, self.chain.feed, sequence, turn.latest_event_at(), from).await {
+        let back = LookBack::new(self.chain.feed, from, turn.latest_event_at(), Breadth::Wide, MAX_PAGES);
+        match history::wide(self.bus, sequence, back).await {
             Ok((window, covered)) => {
                 self.memory.window = Some(wide(sequence, window, from));
                 self.metrics.began_again(self.chain);
@@ -44,9 +46,9 @@ impl Performer<'_> {
                 Remembered { sequence, window, since_carried, from }
             }
             (None, Some(from)) => {
-                let (window, _) =
-                    history::wide(self.bus, self.chain.feed, sequence, turn.latest_event_at(), from).await?;
-                wide(sequence, window, from)
+                let latest = turn.latest_event_at();
+                let back = LookBack::new(self.chain.feed, from, latest, Breadth::WideAgain, 2 * MAX_PAGES);
+                wide(sequence, history::wide(self.bus, sequence, back).await?.0, from)
             }
         };
         remembered.narrow_after(from);
