@@ -160,16 +160,18 @@ impl Place {
                 let oldest = times.oldest.map(|oldest| oldest.min(now));
                 self.under_way = Some(UnderWay::onto(token, before, oldest));
             }
-            None => self.after = self.next_beginning(before.and_then(|before| before.earlier()), date),
+            // A way of many pages may show what there was when it began, which is not known.
+            None if before.is_none() => self.after = self.next_beginning(None, date),
+            None => self.after = self.next_beginning(before.and_then(|before| before.earlier()), None),
         }
         Ok(self)
     }
 
-    /// Never before the last beginning: what lies behind that was left behind for good. Nothing is settled by a clock of ours: one that is
-    /// ahead would pass by what comes to light.
-    fn next_beginning(&self, floor: Option<Timestamp>, date: Option<Timestamp>) -> Timestamp {
+    /// Never before the last beginning: what lies behind that was left behind for good. `seen_at` is when, by 1Password's clock, there was
+    /// no more than what was seen. Nothing is settled by a clock of ours: one that is ahead would pass by what comes to light.
+    fn next_beginning(&self, floor: Option<Timestamp>, seen_at: Option<Timestamp>) -> Timestamp {
         let Some(newest) = self.newest else { return self.after };
-        let is_settled = date.is_some_and(|date| date.duration_since(newest) >= SETTLED_AFTER);
+        let is_settled = seen_at.is_some_and(|date| date.duration_since(newest) >= SETTLED_AFTER);
         let overlap = if is_settled { SignedDuration::ZERO } else { OVERLAP };
         let beginning = newest.saturating_sub(overlap).unwrap_or(Timestamp::MIN);
         beginning.max(floor.unwrap_or(Timestamp::MIN)).max(self.after)

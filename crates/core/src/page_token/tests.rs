@@ -117,6 +117,17 @@ fn times_from_the_future_pass_nothing_by() {
 }
 
 #[test]
+fn a_way_that_took_long_settles_nothing() {
+    let hour = SETTLED_AFTER.as_secs();
+    // The token leads through what there was at 1,000 s, and was followed hours later.
+    let place = after(Place::begin(at(-9_999), 10), &[1_000], Some("one"), Some(1_000)).unwrap();
+    let place = after(place, &[990], None, Some(1_000 + 2 * hour)).unwrap();
+    assert_eq!(begins(&place), seconds(1_000) - OVERLAP);
+    // The next answer says that nothing came to light meanwhile.
+    assert_eq!(begins(&after(place, &[990, 1_000], None, Some(1_000 + 2 * hour)).unwrap()), seconds(1_000));
+}
+
+#[test]
 fn a_clock_of_ours_settles_nothing() {
     let place = after(Place::begin(at(-9_999), 10), &[1_000], None, None).unwrap();
     assert_eq!(begins(&after(place, &[], None, None).unwrap()), seconds(1_000) - OVERLAP);
