@@ -5,26 +5,16 @@
 //! missing only if every page that could hold it has been looked through.** Where retention has removed such pages, nothing is judged.
 
 mod known;
+mod obstacle;
 mod schedule;
 
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::{
     known::{Judged, Known, MAX_KNOWN},
+    obstacle::Obstacle,
     schedule::{Due, Schedule},
 };
-
-/// Why a page with missing events does not get into stream PAGES: what a reading's state says, and alerts repeat.
-pub mod held_up {
-    /// The stream has no room.
-    pub const STREAM_FULL: &str = "stream_full";
-    /// A single event exceeds what nats-server takes.
-    pub const PAGE_TOO_LARGE: &str = "page_too_large";
-    /// Polling was faster each time.
-    pub const CONTENDED: &str = "contended";
-    /// All of them.
-    pub const ALL: [&str; 3] = [STREAM_FULL, PAGE_TOO_LARGE, CONTENDED];
-}
 
 /// How far an event's time may lie behind the moment at which it was stored, where its page does not note how far it does
 /// ([`crate::look_back::latest_event_up_to`]), and where pages are gone.

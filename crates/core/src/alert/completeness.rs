@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use latchkey_contracts::reread::Reread;
 
 use super::{Alarm, Finding, Kind, wording};
-use crate::{audit::held_up, instant, verdict::ChainWindow};
+use crate::{audit::Obstacle, instant, verdict::ChainWindow};
 
 /// How long polling may be faster each time before it counts: an audit tries every half minute, and mostly gets through.
 const CONTENDED_FOR: SignedDuration = SignedDuration::from_mins(5);
@@ -23,29 +23,29 @@ pub struct Audited {
     complete_at: Option<Timestamp>,
     missing: u64,
     /// Why what is missing cannot be stored, and since when.
-    held_up: Option<(&'static str, Timestamp)>,
+    obstacle: Option<(Obstacle, Timestamp)>,
 }
 
 impl Audited {
     /// Reads an audit's state.
     #[must_use]
     pub fn read(reread: &Reread) -> Self {
-        let reason = held_up::ALL.into_iter().find(|reason| *reason == reread.trouble);
+        let since = instant::optional_from_unix_nano(reread.trouble_since_unix_nano);
         Self {
             missing_at: instant::optional_from_unix_nano(reread.missing_at_unix_nano),
             complete_at: instant::optional_from_unix_nano(reread.complete_at_unix_nano),
             missing: reread.last_missing.unwrap_or_default().missing,
-            held_up: reason.zip(instant::optional_from_unix_nano(reread.trouble_since_unix_nano)),
+            obstacle: Obstacle::read(&reread.trouble).zip(since),
         }
     }
 
     /// What is found for the chain: its newest window, and for how long an alarm stands at least.
     #[must_use]
     pub fn find(&self, window: &ChainWindow, settles_after: SignedDuration, now: Timestamp) -> Finding {
-        if let Some((reason, since)) = self.held_up
-            && (reason != held_up::CONTENDED || now.duration_since(since) >= CONTENDED_FOR)
+        if let Some((obstacle, since)) = self.obstacle
+            && (obstacle.is_lasting() || now.duration_since(since) >= CONTENDED_FOR)
         {
-            return held_up(window, reason, since);
+            return undelivered(window, obstacle, since);
         }
         let Some(since) = self.missing_at else { return Finding::Clear };
         if self.complete_at > Some(since) && now.duration_since(since) >= settles_after {
@@ -66,17 +66,17 @@ impl Audited {
     }
 }
 
-fn held_up(window: &ChainWindow, reason: &'static str, since: Timestamp) -> Finding {
-    let (why, next_step) = match reason {
-        held_up::STREAM_FULL => (
+fn undelivered(window: &ChainWindow, obstacle: Obstacle, since: Timestamp) -> Finding {
+    let (why, next_step) = match obstacle {
+        Obstacle::StreamFull => (
             "stream PAGES is full",
             "Give stream PAGES more room, or find out why its readers do not keep up: the audit tries again every half minute.",
         ),
-        held_up::PAGE_TOO_LARGE => (
+        Obstacle::PageTooLarge => (
             "a single one exceeds max_payload of nats-server",
             "Raise max_payload of nats-server; 8 MB is enough. The audit tries again every half minute.",
         ),
-        _ => (
+        Obstacle::Contended => (
             "polling stores pages faster",
             "Wait until polling has caught up: the audit tries again every half minute.",
         ),
@@ -85,7 +85,7 @@ fn held_up(window: &ChainWindow, reason: &'static str, since: Timestamp) -> Find
     Finding::Alarm(Alarm {
         since,
         severity: Kind::EventsMissed.severity(),
-        reason: reason.into(),
+        reason: obstacle.word().into(),
         summary: format!(
             "An audit of {chain} has found events that polling had not brought, and cannot store them since {since:.0}: {why}."
         ),
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_stored_is_told_while_that_lasts() {
-        let held_up = |trouble: &str, now| {
+        let in_trouble = |trouble: &str, now| {
             let reread = Reread { trouble: trouble.into(), trouble_since_unix_nano: nanos(40), ..audited(10, 20) };
             told(&reread, now)
         };
@@ -136,14 +136,14 @@ mod tests {
                  2023-11-14T22:14:00Z: {why}."
             )
         };
-        assert_eq!(held_up("stream_full", 40), expect("stream PAGES is full"));
-        assert_eq!(held_up("stream_full", 90_000), expect("stream PAGES is full"));
-        assert_eq!(held_up("page_too_large", 40), expect("a single one exceeds max_payload of nats-server"));
-        assert_eq!(held_up("contended", 340), expect("polling stores pages faster"));
+        assert_eq!(in_trouble("stream_full", 40), expect("stream PAGES is full"));
+        assert_eq!(in_trouble("stream_full", 90_000), expect("stream PAGES is full"));
+        assert_eq!(in_trouble("page_too_large", 40), expect("a single one exceeds max_payload of nats-server"));
+        assert_eq!(in_trouble("contended", 340), expect("polling stores pages faster"));
         // Mostly it gets through.
-        assert_eq!(held_up("contended", 339), find(10, 20, 339));
-        // What holds up a reading otherwise leaves nothing undelivered that is known of.
-        assert_eq!(held_up("timeout", 90_000), "Clear");
+        assert_eq!(in_trouble("contended", 339), find(10, 20, 339));
+        // Trouble that hides no obstacle: whoever writes the state keeps those.
+        assert_eq!(in_trouble("timeout", 90_000), "Clear");
     }
 
     #[test]

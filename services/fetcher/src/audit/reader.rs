@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use latchkey_bus::{Bus, Error, Publication};
 use latchkey_contracts::Chain;
 use latchkey_core::{
-    audit::{Schedule, Span, held_up},
+    audit::{Obstacle, Schedule, Span},
     cursor::Cursor,
     instant,
     polling::{self, History, Position},
@@ -124,7 +124,7 @@ impl Reader<'_> {
         }
         let (source, feed, kind) = (&self.chain.source, self.chain.feed, self.order.kind());
         self.metrics.reread_held_up(kind, trouble);
-        if is_news && held_up::ALL.contains(&trouble) {
+        if is_news && Obstacle::read(trouble).is_some() {
             tracing::warn!(%source, %feed, kind, trouble, "the past holds events that cannot be published; trying again until they can");
         }
     }
@@ -274,15 +274,17 @@ impl Reader<'_> {
             };
             let judged = match repair.publish(judged, stored, tip).await? {
                 Repaired::Stored(judged) => judged,
-                Repaired::Full => return Ok(Flow::Pause(FAILURE_PAUSE, held_up::STREAM_FULL)),
+                Repaired::Full => return Ok(Flow::Pause(FAILURE_PAUSE, Obstacle::StreamFull.word())),
                 // Smaller pages need another beginning.
                 Repaired::TooLarge if turn.limit > 1 => {
                     turn.limit /= 2;
                     state.message.cursor.clear();
                     continue;
                 }
-                Repaired::TooLarge => return Ok(Flow::Pause(FAILURE_PAUSE, held_up::PAGE_TOO_LARGE)),
-                Repaired::Contended => return Ok(Flow::Pause(FAILURE_PAUSE, held_up::CONTENDED)),
+                Repaired::TooLarge => {
+                    return Ok(Flow::Pause(FAILURE_PAUSE, Obstacle::PageTooLarge.word()));
+                }
+                Repaired::Contended => return Ok(Flow::Pause(FAILURE_PAUSE, Obstacle::Contended.word())),
             };
             stored.known.show(&view.items);
             let missing = judged.missing.len() as u64;
@@ -297,10 +299,7 @@ impl Reader<'_> {
                 return Ok(Flow::Pause(FAILURE_PAUSE, "no_progress"));
             }
             if view.has_more {
-                // Smaller pages begin the span again, so those that fit say nothing about the one that does not.
-                if state.message.trouble != held_up::PAGE_TOO_LARGE {
-                    state.goes_on();
-                }
+                state.page_done(missing > 0);
                 state.message.cursor = view.cursor.as_str().into();
             } else {
                 state.arrived_at(span.to);

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use latchkey_contracts::reread::{Found, Reread};
 use latchkey_core::{
-    audit::{Due, Span},
+    audit::{Due, Obstacle, Span},
     instant,
     polling::History,
 };
@@ -55,13 +55,36 @@ impl State {
 
     /// It does not go on for this reason, a stable word; empty if the turn only ends. Returns whether that is news since the reading last
     /// got on.
+    ///
+    /// Whatever else happens meanwhile, what waits behind an obstacle waits on: other trouble does not take the obstacle's place, another
+    /// obstacle takes over its time, and one that may pass hides none that lasts.
     pub(super) fn interrupted(&mut self, trouble: &str, now: Timestamp) -> bool {
-        let is_news = !trouble.is_empty() && self.message.trouble != trouble;
+        let weight = |word: &str| Obstacle::read(word).map_or(0, |obstacle| 1 + u8::from(obstacle.is_lasting()));
+        let (before, new) = (weight(&self.message.trouble), weight(trouble));
+        let is_news = !trouble.is_empty() && self.message.trouble != trouble && new >= before;
         if is_news {
             self.message.trouble = trouble.into();
+        }
+        let is_timed = self.message.trouble_since_unix_nano != 0 && (!is_news || before > 0);
+        if !is_timed && !self.message.trouble.is_empty() {
             self.message.trouble_since_unix_nano = instant::to_unix_nano(now);
         }
         is_news
+    }
+
+    /// A page is done, and the span is not; `has_stored` if something of it was missing and is stored.
+    ///
+    /// Where the span was begun again, pages come before the one that was held up, and say nothing about it.
+    pub(super) fn page_done(&mut self, has_stored: bool) {
+        let stays = match Obstacle::read(&self.message.trouble) {
+            Some(Obstacle::StreamFull | Obstacle::Contended) => !has_stored,
+            // Smaller ones may fit.
+            Some(Obstacle::PageTooLarge) => true,
+            None => false,
+        };
+        if !stays {
+            self.goes_on();
+        }
     }
 
     /// It goes on.
@@ -149,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn trouble_is_news_once_until_there_is_other_trouble_or_the_reading_gets_on() {
+    fn what_waits_behind_an_obstacle_is_told_of_until_it_is_stored_whatever_else_happens() {
         let mut state = State { message: Reread::default(), sequence: 0 };
         let mut check = |second: i64, trouble: &str, expect: bool, stays: &str, since: i64| {
             assert_eq!(state.interrupted(trouble, Timestamp::from_second(second).unwrap()), expect, "{second}");
@@ -160,10 +183,55 @@ mod tests {
         check(2, "stream_full", true, "stream_full", 2);
         check(3, "stream_full", false, "stream_full", 2);
         check(4, "", false, "stream_full", 2);
-        check(5, "stream_full", false, "stream_full", 2);
-        check(6, "page_too_large", true, "page_too_large", 6);
+        check(5, "timeout", false, "stream_full", 2);
+        check(6, "stream_full", false, "stream_full", 2);
+        check(7, "contended", false, "stream_full", 2);
+        check(8, "page_too_large", true, "page_too_large", 2);
         state.arrived_at(Timestamp::UNIX_EPOCH);
-        assert_eq!(state.message.trouble_since_unix_nano, 0);
+        assert_eq!((state.message.trouble.as_str(), state.message.trouble_since_unix_nano), ("", 0));
         assert!(state.interrupted("page_too_large", Timestamp::UNIX_EPOCH));
+    }
+
+    #[test]
+    fn trouble_without_an_obstacle_gives_way_to_any_other() {
+        let mut state = State { message: Reread::default(), sequence: 0 };
+        let mut check = |second: i64, trouble: &str, since: i64| {
+            state.interrupted(trouble, Timestamp::from_second(second).unwrap());
+            let told = (state.message.trouble.as_str(), state.message.trouble_since_unix_nano);
+            assert_eq!(told, (trouble, since * 1_000_000_000), "{second}");
+        };
+        check(1, "timeout", 1);
+        check(2, "connect", 2);
+        check(3, "connect", 2);
+        check(4, "contended", 4);
+        // It is not stored since then.
+        check(5, "stream_full", 4);
+    }
+
+    #[test]
+    fn trouble_that_another_version_has_noted_without_its_time_has_one_from_now_on() {
+        let mut state = State { message: Reread { trouble: "stream_full".into(), ..Reread::default() }, sequence: 0 };
+        assert!(!state.interrupted("stream_full", Timestamp::from_second(7).unwrap()));
+        assert_eq!(state.message.trouble_since_unix_nano, 7_000_000_000);
+        assert!(!state.interrupted("stream_full", Timestamp::from_second(8).unwrap()));
+        assert_eq!(state.message.trouble_since_unix_nano, 7_000_000_000);
+    }
+
+    #[test]
+    fn a_page_that_is_done_ends_the_trouble_that_it_disproves() {
+        for (trouble, has_stored, ends) in [
+            ("timeout", false, true),
+            ("stream_full", false, false),
+            ("stream_full", true, true),
+            ("contended", false, false),
+            ("contended", true, true),
+            ("page_too_large", false, false),
+            ("page_too_large", true, false),
+        ] {
+            let mut state = State { message: Reread::default(), sequence: 0 };
+            state.interrupted(trouble, Timestamp::from_second(1).unwrap());
+            state.page_done(has_stored);
+            assert_eq!(state.message.trouble.is_empty(), ends, "{trouble} {has_stored}");
+        }
     }
 }
