@@ -4,7 +4,7 @@
 //! was away learns of both. A window is finished only when everything missing in it is delivered. The alert stands until a later window is
 //! complete, and for an hour at least (the operator may set another span).
 //!
-//! A window that cannot be finished, because what is missing cannot be stored, says why in the audit's state for as long as that lasts: that
+//! A window that cannot be finished, because what is missing cannot be read or stored, says why in the audit's state for as long as that lasts: that
 //! matters more than what was delivered before.
 
 use jiff::{SignedDuration, Timestamp};
@@ -22,7 +22,7 @@ pub struct Audited {
     missing_at: Option<Timestamp>,
     complete_at: Option<Timestamp>,
     missing: u64,
-    /// Why what is missing cannot be stored, and since when.
+    /// Why what it has come upon cannot be delivered, and since when.
     obstacle: Option<(Obstacle, Timestamp)>,
 }
 
@@ -76,19 +76,25 @@ fn undelivered(window: &ChainWindow, obstacle: Obstacle, since: Timestamp) -> Fi
             "a single one exceeds max_payload of nats-server",
             "Raise max_payload of nats-server; 8 MB is enough. The audit tries again every half minute.",
         ),
+        Obstacle::TooLarge => (
+            "a single one is larger than any should be",
+            "Report it to 1Password, with the feed and the time. The audit tries again every half minute.",
+        ),
         Obstacle::Contended => (
             "polling stores pages faster",
             "Wait until polling has caught up: the audit tries again every half minute.",
         ),
     };
     let chain = wording::chain(window);
+    let what = match obstacle {
+        Obstacle::TooLarge => "has come upon events that it cannot read since",
+        _ => "has found events that polling had not brought, and cannot store them since",
+    };
     Finding::Alarm(Alarm {
         since,
         severity: Kind::EventsMissed.severity(),
         reason: obstacle.word().into(),
-        summary: format!(
-            "An audit of {chain} has found events that polling had not brought, and cannot store them since {since:.0}: {why}."
-        ),
+        summary: format!("An audit of {chain} {what} {since:.0}: {why}."),
         next_step: next_step.into(),
     })
 }
@@ -140,6 +146,11 @@ mod tests {
         assert_eq!(in_trouble("stream_full", 90_000), expect("stream PAGES is full"));
         assert_eq!(in_trouble("page_too_large", 40), expect("a single one exceeds max_payload of nats-server"));
         assert_eq!(in_trouble("contended", 340), expect("polling stores pages faster"));
+        assert_eq!(
+            in_trouble("too_large", 40),
+            "Warning An audit of item_usages of Acme has come upon events that it cannot read since 2023-11-14T22:14:00Z: a single \
+             one is larger than any should be."
+        );
         // Mostly it gets through.
         assert_eq!(in_trouble("contended", 339), find(10, 20, 339));
         // Trouble that hides no obstacle: whoever writes the state keeps those.

@@ -7,12 +7,14 @@ pub enum Obstacle {
     StreamFull,
     /// A single event exceeds what nats-server takes.
     PageTooLarge,
+    /// A single event exceeds what is taken of an answer.
+    TooLarge,
     /// Polling was faster each time.
     Contended,
 }
 
 impl Obstacle {
-    const ALL: [Self; 3] = [Self::StreamFull, Self::PageTooLarge, Self::Contended];
+    const ALL: [Self; 4] = [Self::StreamFull, Self::PageTooLarge, Self::TooLarge, Self::Contended];
 
     /// Its stable word.
     #[must_use]
@@ -20,6 +22,7 @@ impl Obstacle {
         match self {
             Self::StreamFull => "stream_full",
             Self::PageTooLarge => "page_too_large",
+            Self::TooLarge => "too_large",
             Self::Contended => "contended",
         }
     }

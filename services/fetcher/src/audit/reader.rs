@@ -59,7 +59,6 @@ pub(super) struct Tip {
 /// A turn under way.
 struct Turn {
     pass: std::sync::Arc<Pass>,
-    limit: u32,
     pages: u32,
     began: Instant,
 }
@@ -94,12 +93,7 @@ impl Reader<'_> {
         let Some(_room) = self.audits.room(tip.history.events_total) else {
             return Ok(After::Again(self.order.pause(self.random)));
         };
-        let mut turn = Turn {
-            pass: self.source.access.fresh(self.budgets).await,
-            limit: self.source.page_limit,
-            pages: 0,
-            began: Instant::now(),
-        };
+        let mut turn = Turn { pass: self.source.access.fresh(self.budgets).await, pages: 0, began: Instant::now() };
         loop {
             let span = state.span(self.start(&tip));
             if span.is_empty() {
@@ -241,9 +235,10 @@ impl Reader<'_> {
                 return Ok(Flow::Pause(wait, ""));
             }
             let cursor: Option<Cursor> = state.message.cursor.parse().ok();
+            let limit = state.page_limit(self.source.page_limit);
             let request = match &cursor {
                 Some(cursor) => PageRequest::Continue { cursor: cursor.clone() },
-                None => PageRequest::Reset { limit: turn.limit, start: span.from, end: Some(span.to) },
+                None => PageRequest::Reset { limit, start: span.from, end: Some(span.to) },
             };
             let answer = tokio::select! {
                 biased;
@@ -256,6 +251,8 @@ impl Reader<'_> {
                     state.message.cursor.clear();
                     return Ok(Flow::Pause(FAILURE_PAUSE, "cursor_refused"));
                 }
+                // What a cursor continues has pages of one size, so smaller ones need another beginning.
+                Err(events_api::Error::TooLarge { .. }) if state.ask_for_less() => continue,
                 Err(error) => return Ok(self.failed(&error, turn).await),
             };
             let view = match response.page(clock::now()) {
@@ -267,7 +264,7 @@ impl Reader<'_> {
             let repair = Repair {
                 reader: self,
                 span,
-                limit: turn.limit,
+                limit,
                 cursor: state.message.cursor.clone(),
                 body: &response.body,
                 view: &view,
@@ -275,12 +272,7 @@ impl Reader<'_> {
             let judged = match repair.publish(judged, stored, tip).await? {
                 Repaired::Stored(judged) => judged,
                 Repaired::Full => return Ok(Flow::Pause(FAILURE_PAUSE, Obstacle::StreamFull.word())),
-                // Smaller pages need another beginning.
-                Repaired::TooLarge if turn.limit > 1 => {
-                    turn.limit /= 2;
-                    state.message.cursor.clear();
-                    continue;
-                }
+                Repaired::TooLarge if state.ask_for_less() => continue,
                 Repaired::TooLarge => {
                     return Ok(Flow::Pause(FAILURE_PAUSE, Obstacle::PageTooLarge.word()));
                 }

@@ -79,12 +79,34 @@ impl State {
         let stays = match Obstacle::read(&self.message.trouble) {
             Some(Obstacle::StreamFull | Obstacle::Contended) => !has_stored,
             // Smaller ones may fit.
-            Some(Obstacle::PageTooLarge) => true,
+            Some(Obstacle::PageTooLarge | Obstacle::TooLarge) => true,
             None => false,
         };
         if !stays {
             self.goes_on();
         }
+    }
+
+    /// Events per page of the next request, where the source is set to so many: those that the cursor carries, or those to begin the span
+    /// with.
+    pub(super) fn page_limit(&mut self, set: u32) -> u32 {
+        let limit = match self.message.page_limit {
+            0 => set,
+            limit if self.message.cursor.is_empty() => limit.min(set),
+            limit => limit,
+        };
+        self.message.page_limit = limit;
+        limit
+    }
+
+    /// Begins the span again with half as many events per page. `false`: the page has a single one.
+    pub(super) fn ask_for_less(&mut self) -> bool {
+        let is_divisible = self.message.page_limit > 1;
+        if is_divisible {
+            self.message.page_limit /= 2;
+            self.message.cursor.clear();
+        }
+        is_divisible
     }
 
     /// It goes on.
@@ -133,6 +155,7 @@ impl State {
     pub(super) fn arrived_at(&mut self, at: Timestamp) {
         self.message.at_unix_nano = instant::to_unix_nano(at);
         self.message.cursor.clear();
+        self.message.page_limit = 0;
         self.goes_on();
     }
 
@@ -193,6 +216,28 @@ mod tests {
     }
 
     #[test]
+    fn a_span_is_asked_for_in_ever_smaller_pages_until_it_is_done() {
+        let mut state = State { message: Reread::default(), sequence: 0 };
+        let continues = |state: &mut State| state.message.cursor = "c".into();
+        assert_eq!(state.page_limit(5), 5);
+        continues(&mut state);
+        assert_eq!(state.page_limit(3), 5, "a cursor carries what it was begun with");
+        assert!(state.ask_for_less() && state.message.cursor.is_empty());
+        assert_eq!(state.page_limit(5), 2);
+        continues(&mut state);
+        // Another turn, of whoever has the task by then.
+        assert!(state.ask_for_less());
+        assert_eq!(state.page_limit(5), 1);
+        continues(&mut state);
+        assert!(!state.ask_for_less());
+        assert_eq!((state.page_limit(5), state.message.cursor.as_str()), (1, "c"));
+        state.arrived_at(Timestamp::UNIX_EPOCH);
+        assert_eq!(state.page_limit(5), 5);
+        // The source has since been set to fewer.
+        assert_eq!(state.page_limit(4), 4);
+    }
+
+    #[test]
     fn trouble_without_an_obstacle_gives_way_to_any_other() {
         let mut state = State { message: Reread::default(), sequence: 0 };
         let mut check = |second: i64, trouble: &str, since: i64| {
@@ -227,6 +272,7 @@ mod tests {
             ("contended", true, true),
             ("page_too_large", false, false),
             ("page_too_large", true, false),
+            ("too_large", true, false),
         ] {
             let mut state = State { message: Reread::default(), sequence: 0 };
             state.interrupted(trouble, Timestamp::from_second(1).unwrap());

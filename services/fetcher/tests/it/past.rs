@@ -180,6 +180,58 @@ async fn a_backfill_that_is_killed_loses_and_doubles_nothing() {
     running.await.unwrap();
 }
 
+/// Events of the beginning of the window, one a second, each with so many bytes that do not compress.
+fn events(bytes: impl IntoIterator<Item = usize>) -> impl Iterator<Item = NewEvent> {
+    (0..).zip(bytes).map(|(number, bytes)| {
+        let time = "2026-01-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap() + SignedDuration::from_secs(number);
+        let mut noise = u32::try_from(number).unwrap();
+        let letters = std::iter::repeat_with(|| {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            char::from(b'0' + u8::try_from(noise >> 26).unwrap())
+        });
+        let filler: String = letters.take(bytes).filter(|letter| *letter != '\\').collect();
+        let text = json!({"uuid": format!("PAST{number:022}"), "timestamp": time, "filler": filler}).to_string();
+        NewEvent::from_json(text).unwrap()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_span_that_needs_ever_smaller_pages_far_into_it_is_read_to_its_end() {
+    let world = World::of_messages_up_to(12_000, AccountConfig::new("acme", Profile::Empty)).await;
+    // Two at the end of 140 fit on a page each, and not on one: a turn's 64 pages of two events end before them.
+    world.simulator.append("acme", USAGES, events([1; 140].into_iter().chain([10_000; 2]))).unwrap();
+    let changes = json!({"feeds": ["item_usages"], "start_time": "2026-01-29T00:00:00Z", "page_limit": 4});
+    let service = json!({"requests_per_minute": 100_000, "requests_per_hour": 100_000, "audit": {"enabled": false}});
+    let (running, shutdown) = world.run_as(&changes, &service, &Metrics::new()).await;
+    world.caught_up(Feed::ItemUsages).await;
+    world.order(Kind::Backfill, "b1").await;
+    let found = world.finished(Kind::Backfill, "b1").await.found.unwrap();
+    shutdown.begin(Reason::Finished);
+    running.await.unwrap();
+    assert_eq!((found.missing, found.repaired), (142, 142));
+    world.assert_complete(Feed::ItemUsages).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_is_too_large_to_be_read_is_asked_for_in_smaller_pages() {
+    let world = World::new(AccountConfig::new("acme", Profile::Empty)).await;
+    world.simulator.append("acme", USAGES, events([1; 30])).unwrap();
+    let changes = json!({"feeds": ["item_usages"], "start_time": "2026-01-29T00:00:00Z", "page_limit": 40});
+    let service = json!({"requests_per_minute": 100_000, "requests_per_hour": 100_000, "audit": {"enabled": false}});
+    let (running, shutdown) = world.run_as(&changes, &service, &Metrics::new()).await;
+    world.caught_up(Feed::ItemUsages).await;
+    let huge = Fault::HugeBody { bytes: 33 << 20 };
+    let huge = Rule { feed: Some(USAGES), on: Some(RequestKind::Reset), when: When::first(1), ..Rule::new(huge) };
+    world.simulator.set_plan(Plan::new([huge])).unwrap();
+    world.order(Kind::Backfill, "b1").await;
+    world.finished(Kind::Backfill, "b1").await;
+    shutdown.begin(Reason::Finished);
+    running.await.unwrap();
+    let items: Vec<u32> = world.pages(Feed::ItemUsages).await.iter().map(|page| page.item_count).collect();
+    assert_eq!(items, [20, 10]);
+    world.assert_complete(Feed::ItemUsages).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_that_is_moved_makes_a_backfill_double_nothing() {
     let world = World::new(company()).await;
