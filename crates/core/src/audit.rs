@@ -52,6 +52,12 @@ impl Span {
         Self { from, to: from.saturating_add(MAX_SPAN).unwrap_or(self.to).min(self.to) }
     }
 
+    /// The shortest span that holds both.
+    #[must_use]
+    pub fn joined(self, other: Self) -> Self {
+        Self { from: self.from.min(other.from), to: self.to.max(other.to) }
+    }
+
     /// Its first half.
     fn halved(self) -> Self {
         Self { to: self.from + self.to.duration_since(self.from) / 2, ..self }

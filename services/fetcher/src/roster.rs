@@ -15,7 +15,10 @@ use std::{
 
 use latchkey_bus::Bus;
 use latchkey_contracts::{Chain, SourceId};
-use latchkey_core::polling::{Circumstances, Report};
+use latchkey_core::{
+    audit::Span,
+    polling::{Circumstances, Report},
+};
 use latchkey_runtime::clock;
 
 pub(crate) use self::member::{Duty, Member};
@@ -82,6 +85,12 @@ impl Roster {
 
     /// Writes a turn's checkpoint.
     pub(crate) async fn publish(&self, chain: &Chain, report: &Report, circumstances: &Circumstances) {
+        if let Some(Span { from, to }) = report.history.given_up {
+            tracing::warn!(
+                source = %chain.source, feed = %chain.feed, %from, %to,
+                "what a recovery passed by a week ago is given up for what another passes by: no audit reads it that has not yet"
+            );
+        }
         let Some(checkpoint) = report.checkpoint(chain, circumstances, clock::now()) else { return };
         if let Err(error) = self.bus.publish_checkpoint(chain, &checkpoint).await {
             tracing::warn!(source = %chain.source, feed = %chain.feed, %error, "the checkpoint could not be written");

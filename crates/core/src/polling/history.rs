@@ -40,6 +40,10 @@ pub struct History {
     pub last_recovery: Option<Recovery>,
     /// What recoveries have passed by, as the feed is asked: an audit is to read it.
     pub passed_by: Option<Span>,
+    /// When the newest recovery was that passed something by.
+    pub passed_by_at: Option<Timestamp>,
+    /// What was passed by so long ago that the turn's recovery has given it up for what it passes by itself. No checkpoint says it.
+    pub given_up: Option<Span>,
     /// Events per page that the cursor carries: what was asked for where it began.
     pub page_limit: Option<NonZeroU32>,
     /// Turns in a row in which the API refused the cursor.
@@ -97,15 +101,23 @@ impl History {
         self.pass_by(recovery, passed_by);
     }
 
-    /// What an earlier recovery has passed by may not have been read yet.
+    /// What an earlier recovery has passed by may not have been read yet. One that passes nothing by changes nothing of it: what was read is
+    /// told by when it was passed by.
     fn pass_by(&mut self, recovery: Recovery, passed_by: Option<Span>) {
-        let is_recent = |before: &Recovery| recovery.at.duration_since(before.at) < JUDGED_FOR;
-        let before = self.passed_by.filter(|_| self.last_recovery.as_ref().is_some_and(is_recent));
-        self.passed_by = match (before, passed_by) {
-            (Some(before), Some(span)) => Some(Span { from: before.from.min(span.from), to: before.to.max(span.to) }),
-            (before, span) => before.or(span),
-        };
+        if let Some(span) = passed_by {
+            let (kept, given_up) = match self.passed_by {
+                Some(before) if self.awaits_an_audit(recovery.at) => (before.joined(span), None),
+                before => (span, before.filter(|before| span.joined(*before) != span)),
+            };
+            (self.passed_by, self.passed_by_at, self.given_up) = (Some(kept), Some(recovery.at), given_up);
+        }
         self.last_recovery = Some(recovery);
+    }
+
+    /// Whether what was passed by may be unread, and could be judged. No audit reads it before the chain has caught up.
+    fn awaits_an_audit(&self, now: Timestamp) -> bool {
+        let Some(at) = self.passed_by_at else { return true };
+        now.duration_since(at) < JUDGED_FOR || self.caught_up_at < Some(at)
     }
 
     /// How long every turn has ended with this word.
@@ -166,6 +178,7 @@ impl History {
         });
         checkpoint.passed_by_from_unix_nano = self.passed_by.map_or(0, |span| instant::to_unix_nano(span.from));
         checkpoint.passed_by_to_unix_nano = self.passed_by.map_or(0, |span| instant::to_unix_nano(span.to));
+        checkpoint.passed_by_at_unix_nano = instant::optional_to_unix_nano(self.passed_by_at);
         checkpoint.page_limit = self.page_limit.map_or(0, NonZeroU32::get);
         checkpoint.cursor_refusals = self.cursor_refusals;
         checkpoint.refused_since_unix_nano =
@@ -189,6 +202,8 @@ impl History {
                 reason: recovery.reason.clone(),
             }),
             passed_by: passed_by(checkpoint),
+            passed_by_at: passed_by_at(checkpoint),
+            given_up: None,
             page_limit: NonZeroU32::new(checkpoint.page_limit),
             cursor_refusals: checkpoint.cursor_refusals,
             refusal: refusal(checkpoint),
@@ -201,8 +216,90 @@ fn passed_by(checkpoint: &Checkpoint) -> Option<Span> {
     Some(Span { from: instant::from_unix_nano(checkpoint.passed_by_from_unix_nano), to })
 }
 
+/// Where another version has not noted it: no later than the newest recovery.
+fn passed_by_at(checkpoint: &Checkpoint) -> Option<Timestamp> {
+    let newest = || checkpoint.last_recovery.as_ref().map(|recovery| instant::from_unix_nano(recovery.at_unix_nano));
+    passed_by(checkpoint)?;
+    instant::optional_from_unix_nano(checkpoint.passed_by_at_unix_nano).or_else(newest)
+}
+
 fn refusal(checkpoint: &Checkpoint) -> Option<Refusal> {
     let outcome = checkpoint.outcome.as_ref().filter(|outcome| matches!(outcome.kind(), Kind::Refused | Kind::Off))?;
     let since = instant::optional_from_unix_nano(checkpoint.refused_since_unix_nano)?;
     Some(Refusal { reason: outcome.reason.clone(), since })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hour(hours: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_hours(hours)
+    }
+
+    fn span(from: i64, to: i64) -> Span {
+        Span { from: hour(from), to: hour(to) }
+    }
+
+    /// What is left to read, as of when, and what is given up, after recoveries that each pass something by or nothing.
+    fn check(
+        caught_up: Option<i64>,
+        recoveries: &[(i64, Option<Span>)],
+        kept: Span,
+        passed_by_at: i64,
+        given_up: Option<Span>,
+    ) {
+        let mut history = History { caught_up_at: caught_up.map(hour), ..History::default() };
+        for (at, passed_by) in recoveries {
+            let recovery = Recovery { at: hour(*at), from: hour(*at), reason: "cursor_refused".into() };
+            history.recovered(recovery, *passed_by);
+        }
+        let left = (history.passed_by, history.passed_by_at, history.given_up);
+        assert_eq!(left, (Some(kept), Some(hour(passed_by_at)), given_up), "{caught_up:?} {recoveries:?}");
+    }
+
+    #[test]
+    fn what_was_passed_by_keeps_its_time_until_more_is() {
+        let first = (200, Some(span(10, 20)));
+        check(Some(210), &[first], span(10, 20), 200, None);
+        // However many recoveries follow that pass nothing by, and however late.
+        check(Some(210), &[first, (300, None), (400, None)], span(10, 20), 200, None);
+        check(Some(210), &[first, (9_000, None)], span(10, 20), 200, None);
+        check(Some(210), &[first, (300, Some(span(30, 40)))], span(10, 40), 300, None);
+        // Late events may have come to where an audit has been.
+        check(Some(210), &[first, (300, Some(span(12, 15)))], span(10, 20), 300, None);
+    }
+
+    #[test]
+    fn what_was_passed_by_is_given_up_for_more_once_audits_have_had_their_time() {
+        let first = (200, Some(span(10, 20)));
+        let later = 200 + 7 * 24;
+        check(Some(210), &[first, (later - 1, Some(span(30, 40)))], span(10, 40), later - 1, None);
+        check(Some(210), &[first, (later, Some(span(30, 40)))], span(30, 40), later, Some(span(10, 20)));
+        // Recoveries that pass nothing by do not make it any younger.
+        check(Some(210), &[first, (300, None), (later, Some(span(30, 40)))], span(30, 40), later, Some(span(10, 20)));
+        check(Some(210), &[first, (later, Some(span(5, 40)))], span(5, 40), later, None);
+        // Without having caught up the chain has had no audit.
+        check(Some(190), &[first, (later, Some(span(30, 40)))], span(10, 40), later, None);
+        check(None, &[first, (later, Some(span(30, 40)))], span(10, 40), later, None);
+    }
+
+    #[test]
+    fn what_another_version_has_noted_was_passed_by_at_the_newest_recovery() {
+        let noted = |at: i64| {
+            let recovery = Recovery { at: hour(300), from: hour(20), reason: "cursor_refused".into() };
+            let passed_by_at = Some(hour(200));
+            let history = History {
+                last_recovery: Some(recovery),
+                passed_by: Some(span(10, 20)),
+                passed_by_at,
+                ..History::default()
+            };
+            let mut checkpoint = Checkpoint::default();
+            history.write(&mut checkpoint);
+            checkpoint.passed_by_at_unix_nano *= at;
+            History::read(&checkpoint).passed_by_at
+        };
+        assert_eq!((noted(1), noted(0)), (Some(hour(200)), Some(hour(300))));
+    }
 }

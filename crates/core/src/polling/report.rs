@@ -199,6 +199,8 @@ mod tests {
                 recoveries: 1,
                 last_recovery: Some(recovery),
                 passed_by: Some(Span { from: ago(20_000), to: ago(9_000) }),
+                passed_by_at: Some(ago(7)),
+                given_up: None,
                 page_limit: std::num::NonZeroU32::new(250),
                 cursor_refusals: 1,
                 refusal: Some(Refusal { reason: "cursor_refused".into(), since: ago(2) }),

@@ -64,6 +64,7 @@ impl Turn {
     pub fn resume(policy: Policy, jitter: f64, last: (Position, History), now: Timestamp) -> (Self, Action) {
         let (mut turn, _) = Self::begin(policy, jitter, now);
         (turn.position, turn.history) = last;
+        turn.history.given_up = None;
         let action = turn.fetch();
         (turn, action)
     }

@@ -139,11 +139,10 @@ impl State {
         span
     }
 
-    /// What the chain's recoveries have passed by and no audit has taken up, and when the newest of them was.
+    /// What the chain's recoveries have passed by and no audit has taken up, and when the newest of those was.
     pub(super) fn passed_by(&self, history: &History) -> Option<(Span, Timestamp)> {
-        let at = history.last_recovery.as_ref()?.at;
-        let is_taken_up = self.message.recovery_at_unix_nano == instant::to_unix_nano(at);
-        history.passed_by.filter(|_| !is_taken_up).map(|span| (span, at))
+        let (span, at) = history.passed_by.zip(history.passed_by_at)?;
+        (self.message.recovery_at_unix_nano != instant::to_unix_nano(at)).then_some((span, at))
     }
 
     /// It is taken up by the window that begins.
@@ -178,11 +177,8 @@ mod tests {
     fn what_a_recovery_has_passed_by_is_taken_up_once() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let span = Span { from: at(5), to: at(9) };
-        let history = |recovered| History {
-            last_recovery: Some(Recovery { at: at(recovered), from: at(9), reason: "cursor_refused".into() }),
-            passed_by: Some(span),
-            ..History::default()
-        };
+        let history =
+            |recovered| History { passed_by: Some(span), passed_by_at: Some(at(recovered)), ..History::default() };
         let mut state = State { message: Reread::default(), sequence: 0 };
         assert_eq!(state.passed_by(&History { passed_by: None, ..history(20) }), None);
         assert_eq!(state.passed_by(&history(20)), Some((span, at(20))));
@@ -191,6 +187,9 @@ mod tests {
         state.begin("", span, at(30));
         state.begin("", span, at(40));
         assert_eq!(state.passed_by(&history(20)), None);
+        // A later recovery that passes nothing by makes it no news.
+        let later = Recovery { at: at(45), from: at(9), reason: "cursor_refused".into() };
+        assert_eq!(state.passed_by(&History { last_recovery: Some(later), ..history(20) }), None);
         assert_eq!(state.passed_by(&history(50)), Some((span, at(50))));
     }
 
