@@ -23,7 +23,7 @@ pub const SKEW: SignedDuration = SignedDuration::from_mins(5);
 /// The longest span that is read by one reset.
 pub const MAX_SPAN: SignedDuration = SignedDuration::from_hours(24);
 
-/// A stretch of event time: its begin belongs to it, its end does not.
+/// A stretch of time, as the feed is asked (when events happened, or when 1Password had them): its begin belongs to it, its end does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     /// Its begin.

@@ -136,7 +136,7 @@ impl Metrics {
             fetcher.register("rereads_held_up", help, new.held_up.clone());
             let help = "Share of the events of the last audited window that polling had brought";
             fetcher.register("audit_completeness_ratio", help, new.completeness.clone());
-            let help = "How long after they happened events were found that only an audit found";
+            let help = "How late events were found that only an audit found";
             fetcher.register_with_unit("audit_lateness", help, Unit::Seconds, new.audit_lateness.clone());
             let help = "How far our clock is ahead of 1Password's";
             fetcher.register_with_unit("clock_skew", help, Unit::Seconds, new.clock_skew.clone());

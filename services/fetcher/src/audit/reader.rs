@@ -86,6 +86,9 @@ impl Reader<'_> {
         let stored = self.bus.last_reread(self.order.kind(), self.chain).await?;
         let (sequence, message) = stored.map(|stored| (stored.sequence, stored.message)).unwrap_or_default();
         let mut state = State { message, sequence };
+        if self.is_idle(&state).await? {
+            return Ok(After::Again(off_pause(self.random)));
+        }
         let mut tip = self.tip().await?;
         if let Some(after) = self.begin(&mut state, &tip).await? {
             return Ok(after);
@@ -121,6 +124,17 @@ impl Reader<'_> {
         if is_news && Obstacle::read(trouble).is_some() {
             tracing::warn!(%source, %feed, kind, trouble, "the past holds events that cannot be published; trying again until they can");
         }
+    }
+
+    /// Whether nobody asks for anything, so that the chain's newest page need not be read. What only that page tells of, the next turn's
+    /// checkpoint does too.
+    async fn is_idle(&self, state: &State) -> Result<bool, Error> {
+        if state.is_open() || !matches!(self.order, Order::Audit(None)) {
+            return Ok(false);
+        }
+        let checkpoint = self.bus.last_checkpoint(self.chain).await?;
+        let history = checkpoint.map(|stored| polling::read_checkpoint(&stored.message).1);
+        Ok(history.is_none_or(|history| state.passed_by(&history).is_none()))
     }
 
     /// Opens the window that is asked for, unless it is open. `Some`: there is nothing to read at this moment.
