@@ -1,9 +1,9 @@
 //! Reading the past again: scheduled audits, backfills and comparisons, a turn at a time.
 //!
-//! All three are one thing. A window of time, as the feed is asked, is read from the API span by span; each page is judged against what the chain's stored
-//! pages hold of that span; what is missing is published as a page of the chain, onto the sequence up to which the pages were looked
-//! through. Where that stands is in stream REREADS after every page, so whoever takes the task next goes on there; what was published and
-//! not yet noted is found among the stored pages.
+//! All three are one thing. A window of time, as the feed is asked, is read from the API span by span; each page is judged against what the
+//! chain's stored pages hold of that span; what is missing is published as a page of the chain, onto the sequence up to which the pages were
+//! looked through. Where that stands is in stream REREADS after every page, so whoever takes the task next goes on there; what was published
+//! and not yet noted is found among the stored pages.
 //!
 //! Polling comes first: a reading begins when the chain has once been at its feed's end, takes its requests from what the budget leaves,
 //! and few are at work at once: many of chains with little behind them, and two of others.

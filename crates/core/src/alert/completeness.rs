@@ -4,8 +4,8 @@
 //! was away learns of both. A window is finished only when everything missing in it is delivered. The alert stands until a later window is
 //! complete, and for an hour at least (the operator may set another span).
 //!
-//! A window that cannot be finished, because what is missing cannot be read or stored, says why in the audit's state for as long as that lasts: that
-//! matters more than what was delivered before.
+//! A window that cannot be finished, because what is missing cannot be read or stored, says why in the audit's state for as long as that
+//! lasts: that matters more than what was delivered before.
 
 use jiff::{SignedDuration, Timestamp};
 use latchkey_contracts::reread::Reread;
