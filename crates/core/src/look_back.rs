@@ -35,14 +35,12 @@ pub struct LookBack {
 }
 
 impl LookBack {
-    /// Begins at a chain's newest page. Wanted is everything from `from` on; `latest_event` is the latest time that
-    /// any of them says.
+    /// Begins at a chain's newest page. Wanted is everything from `from` on. `reached`: nothing stored is later, by the time that the feed is
+    /// asked by, whether or not its page is still there; `None`: nothing was ever stored.
     /// `most` is how many pages are looked at at most: [`MAX_PAGES`], or twice as many where `breadth` is that of a reading under way.
     #[must_use]
-    pub fn new(feed: Feed, from: Timestamp, latest_event: Option<Timestamp>, breadth: Breadth, most: u32) -> Self {
-        let bound = latest_event.filter(|_| is_by_event_time(feed));
-        let is_over = bound.is_some_and(|bound| bound < from);
-        Self { feed, from, window: Window::new(breadth), bound, pages: 0, most, is_over }
+    pub fn new(feed: Feed, from: Timestamp, reached: Option<Timestamp>, breadth: Breadth, most: u32) -> Self {
+        Self { feed, from, window: Window::new(breadth), bound: reached, pages: 0, most, is_over: false }
     }
 
     /// Whether older pages are wanted.
@@ -189,6 +187,18 @@ mod tests {
         assert_eq!(covered, hour(50));
         let item = |uuid| ItemView { raw: b"{}", uuid: Some(Cow::Borrowed(uuid)) };
         assert_eq!(window.mark(&["ahead", "new", "other"].map(item)).duplicates, [0, 1]);
+    }
+
+    #[test]
+    fn what_is_stored_on_pages_that_are_gone_is_not_covered() {
+        for feed in [Feed::ItemUsages, Feed::AuditEventsV3] {
+            let covered = |reached: Option<i64>| {
+                LookBack::new(feed, hour(50), reached.map(hour), Breadth::Wide, MAX_PAGES).finish().1
+            };
+            assert_eq!(covered(Some(60)), next_instant(hour(60)), "{feed}");
+            assert_eq!(covered(Some(40)), hour(50), "{feed}");
+            assert_eq!(covered(None), hour(50), "{feed}");
+        }
     }
 
     #[test]

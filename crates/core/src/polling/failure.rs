@@ -26,6 +26,9 @@ pub const PAGE_TOO_LARGE: &str = "page_too_large";
 /// The word for a cursor that the API refuses.
 pub const CURSOR_REFUSED: &str = "cursor_refused";
 
+/// The word for a recovery under way that lasted until what it was to recognise was gone from the stream.
+pub(super) const PAGES_GONE: &str = "pages_gone";
+
 impl Failure {
     /// The API understood the request and does not want it: a continuing request has nothing in it but the cursor.
     pub(super) fn refuses_the_request(&self) -> bool {

@@ -79,6 +79,11 @@ impl History {
         self.began_from.unwrap_or(set)
     }
 
+    /// No event stored happened later, but for those that claimed to be from the future; `None`: nothing was ever stored.
+    pub(super) fn reached(&self) -> Option<Timestamp> {
+        self.newest_event_at.or(self.last_success_at.filter(|_| self.events_total > 0))
+    }
+
     pub(super) fn answered(&mut self, now: Timestamp) {
         self.last_success_at = Some(now);
     }
@@ -155,7 +160,9 @@ impl History {
             // passed by.
             let from = page.recovering_from.unwrap_or(page.fetched_at);
             let start = self.began_from.unwrap_or(Timestamp::UNIX_EPOCH);
-            let passed_by = recovery::passed_by(&self, start, page.fetched_at);
+            // It began at a time that a stored event says, or before it asked.
+            let began_by = page.recovering_from.or(page.latest_event_at).max(Some(page.fetched_at));
+            let passed_by = recovery::passed_by(&self, start, began_by.unwrap_or(page.fetched_at));
             self.pass_by(Recovery { at: page.fetched_at, from, reason: "unknown".into() }, passed_by);
         }
         self

@@ -12,7 +12,8 @@ pub struct Position {
     pub sequence: u64,
     /// Identity of that page, if known.
     pub page_id: Option<String>,
-    /// The latest time that any event up to and with that page says, of the future too, if known.
+    /// The latest time that any event up to and with that page says, of the future too as far as pages are there to tell; `None`: the
+    /// chain has stored nothing.
     pub latest_event_at: Option<Timestamp>,
     /// Where to continue; `None`: nothing was ever fetched.
     pub cursor: Option<Cursor>,
@@ -95,7 +96,7 @@ pub fn recover(last_page: Option<LastPage>, checkpoint: Option<(Position, Histor
             history,
         ),
         // The subject is empty, so the next page goes onto sequence 0 whatever the chain once had.
-        None => (Position { sequence: 0, ..checkpoint }, history),
+        None => (Position { sequence: 0, latest_event_at: history.reached(), ..checkpoint }, history),
     }
 }
 
@@ -127,9 +128,7 @@ mod tests {
     #[test]
     fn the_newer_of_page_and_checkpoint_counts() {
         let check = |last_page: Option<LastPage>, checkpoint, sequence, cursor: Option<&str>| {
-            let has_page = last_page.is_some();
             let (position, _) = recover(last_page, checkpoint);
-            assert_eq!(position.latest_event_at.is_some(), has_page);
             assert_eq!((position.sequence, position.cursor.as_ref().map(Cursor::as_str)), (sequence, cursor));
         };
         check(None, None, 0, None);
@@ -143,6 +142,39 @@ mod tests {
         check(Some(page(5, "p")), Some(checkpoint(5, "")), 5, Some("p"));
         // Retention removed page 5.
         check(None, Some(checkpoint(5, "c")), 0, Some("c"));
+    }
+
+    #[test]
+    fn a_chain_without_pages_knows_how_far_it_has_stored() {
+        let second = |second| Timestamp::from_second(second).ok();
+        let check = |newest: Option<i64>, events_total, expect: Option<i64>| {
+            let history = History {
+                newest_event_at: newest.and_then(second),
+                last_success_at: second(8),
+                events_total,
+                ..History::default()
+            };
+            let (position, _) = recover(None, Some((Position::default(), history)));
+            assert_eq!(position.latest_event_at, expect.and_then(second));
+        };
+        check(Some(5), 7, Some(5));
+        check(None, 7, Some(8));
+        check(None, 0, None);
+    }
+
+    #[test]
+    fn a_recovery_whose_checkpoint_was_never_written_passes_by_all_it_may_have() {
+        let second = |second| Timestamp::from_second(second).unwrap();
+        for (recovering_from, latest, to) in [(None, 9, 20), (None, 30, 30), (Some(25), 30, 25), (Some(4), 30, 20)] {
+            let page = LastPage {
+                fetched_at: second(20),
+                latest_event_at: Some(second(latest)),
+                recovering_from: recovering_from.map(second),
+                ..page(5, "p")
+            };
+            let (_, history) = recover(Some(page), Some(checkpoint(3, "c")));
+            assert_eq!(history.passed_by.unwrap().to, second(to), "{recovering_from:?} {latest}");
+        }
     }
 
     #[test]

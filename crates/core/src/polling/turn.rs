@@ -11,7 +11,7 @@ use super::{
     History, LastPage, Outcome, Position, Recovery,
     action::{Action, Fetched, Input, Published, Settled, Step},
     bounds::{CONTENDED_PAUSE, MAX_DISTURBANCES, MAX_EMPTY_PAGES},
-    failure,
+    failure::{self, PAGES_GONE},
     policy::Policy,
     position::recover,
     recovery::Reset,
@@ -97,6 +97,16 @@ impl Turn {
         self.position.latest_event_at
     }
 
+    /// Nothing that the chain has stored is later, by the time that its feed is asked by; `None`: nothing is stored.
+    #[must_use]
+    pub fn reached(&self) -> Option<Timestamp> {
+        match self.place() {
+            Some(place) => place.newest(),
+            None if self.policy.overlaps => self.history.last_success_at.filter(|_| self.history.events_total > 0),
+            None => self.position.latest_event_at,
+        }
+    }
+
     /// No event that the chain has stored says that it happened later, nor had 1Password any of them later.
     #[must_use]
     pub fn stored_until(&self) -> Option<Timestamp> {
@@ -157,7 +167,13 @@ impl Turn {
         // Whoever was faster may have recovered the chain.
         self.reset = None;
         (self.position, self.history) = recover(last_page, checkpoint.map(|checkpoint| *checkpoint));
-        Step { settled: held.map(|_| Settled::Dropped), action: self.go_on(now) }
+        let action = if self.has_forgotten() { self.begin_again(PAGES_GONE) } else { self.go_on(now) };
+        Step { settled: held.map(|_| Settled::Dropped), action }
+    }
+
+    /// Whether the cursor may bring again what was stored on pages that are gone.
+    fn has_forgotten(&self) -> bool {
+        self.position.sequence == 0 && self.position.recovering_from.is_some() && self.reached().is_some()
     }
 
     fn fetched(&mut self, page: Fetched, now: Timestamp) -> Action {

@@ -13,9 +13,15 @@ mod world;
 use std::{collections::BTreeSet, time::Duration};
 
 use jiff::SignedDuration;
-use latchkey_core::polling::{
-    Action, CURSOR_REFUSED, Failure, Fetched, History, Input, LastPage, MAX_EMPTY_PAGES, MAX_PAGES, Off, Outcome,
-    PAGE_TOO_LARGE, Policy, Position, Published, Refusal, Request, Settled, TOO_LARGE, Turn,
+use latchkey_contracts::Feed;
+use latchkey_core::{
+    audit::Span,
+    duplicates::Breadth,
+    look_back::LookBack,
+    polling::{
+        Action, CURSOR_REFUSED, Failure, Fetched, History, Input, LastPage, MAX_EMPTY_PAGES, MAX_PAGES, Off, Outcome,
+        PAGE_TOO_LARGE, Policy, Position, Published, Refusal, Request, Settled, TOO_LARGE, Turn,
+    },
 };
 use proptest::prelude::*;
 
@@ -40,11 +46,11 @@ fn luck() -> impl Strategy<Value = Luck> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
-    /// Two fetchers work on the chain, step by step in any order. They remember little, and clocks of devices are ahead.
+    /// Two fetchers work on the chain, step by step in any order. They recall little, and clocks of devices are ahead, by a day at most.
     #[test]
     fn every_event_is_stored_once(
         initial in 0_usize..20,
-        ahead in prop::collection::btree_map(0_usize..30, 1_i32..60, 0..4),
+        ahead in prop::collection::btree_map(0_usize..30, 1_i32..9, 0..4),
         memory in 3_usize..40,
         steps in prop::collection::vec((0_usize..2, luck()), 0..300),
     ) {
@@ -363,6 +369,51 @@ fn a_cursor_that_is_refused_twice_is_given_up() {
     );
     let expect = ["after old", "cursor_refused, 1 s", "after old", "2 from 27h", "after new", "fine, 60 s"];
     assert_eq!(told, [&expect[..], &["after newer", "fine, 60 s"]].concat());
+}
+
+/// Paused or refused for so long that none of its pages is kept.
+#[test]
+fn a_chain_without_pages_begins_again_behind_what_it_has_stored() {
+    let ago = |hours| now() - SignedDuration::from_hours(hours);
+    for (newest, last_success_at, reached) in [(Some(ago(2)), now(), ago(2)), (None, ago(3), ago(3))] {
+        let (position, history) = an_hour_ago();
+        let history = History {
+            cursor_refusals: 1,
+            events_total: 9,
+            newest_event_at: newest,
+            last_success_at: Some(last_success_at),
+            ..history
+        };
+        let (mut turn, _) = Turn::begin(policy(), 0.0, now());
+        turn.handle(Input::Recovered { last_page: None, checkpoint: Some(Box::new((position, history))) }, now());
+        let wanted = ago(27);
+        let action = turn.handle(Input::FetchFailed(bad_request()), now()).action;
+        assert_eq!((action, turn.reached()), (Action::LookBack { from: wanted }, Some(reached)));
+        let from = LookBack::new(Feed::ItemUsages, wanted, turn.reached(), Breadth::Wide, 1).finish().1;
+        turn.handle(Input::LookedBack { covered: from }, now());
+        turn.handle(Input::Fetched(page("new", true, 3)), now());
+        turn.handle(Input::Published(Published::Stored(8)), now());
+        let Action::Finish(report) = turn.handle(Input::Fetched(page("newer", false, 0)), now()).action else {
+            panic!("the turn goes on")
+        };
+        assert_eq!(report.history.passed_by, Some(Span { from: wanted, to: from }));
+        assert!(from > reached);
+    }
+}
+
+/// What it would recognise is gone with its pages, so its cursor would bring it again.
+#[test]
+fn a_recovery_that_outlasts_its_pages_begins_again() {
+    let (position, history) = an_hour_ago();
+    let position = Position { recovering_from: Some(start()), ..position };
+    let begins = |history: History| {
+        let (mut turn, _) = Turn::begin(policy(), 0.0, now());
+        let checkpoint = Some(Box::new((position.clone(), history)));
+        turn.handle(Input::Recovered { last_page: None, checkpoint }, now()).action
+    };
+    let stored = History { newest_event_at: Some(now()), ..history.clone() };
+    assert_eq!(begins(stored), Action::LookBack { from: now() - SignedDuration::from_hours(27) });
+    assert_eq!(begins(history), Action::Fetch(Request::After("old".parse().unwrap())));
 }
 
 #[test]

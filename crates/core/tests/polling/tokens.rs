@@ -11,7 +11,7 @@ use latchkey_core::{
     event_time,
     feed::Definition,
     instant,
-    look_back::{LookBack, MAX_PAGES, uuids},
+    look_back::{LookBack, MAX_PAGES, latest_event_up_to, uuids},
     page::{self, PageView},
     page_token::{Ask, Place, SETTLED_AFTER},
     polling::{Action, Fetched, History, Input, LastPage, Outcome, Policy, Position, Published, Request, Turn},
@@ -41,6 +41,8 @@ struct World {
     /// Tokens of older generations are refused for ever.
     generation: usize,
     stored: Vec<RawPage>,
+    /// Retention has removed all pages up to this sequence.
+    expired: usize,
     checkpoint: Option<(Position, History)>,
     /// Pages that a fetcher looks back over at most.
     most: u32,
@@ -66,6 +68,7 @@ impl World {
             events: Vec::new(),
             generation: 0,
             stored: Vec::new(),
+            expired: 0,
             checkpoint: None,
             most: MAX_PAGES,
             looked_back_at: 0,
@@ -120,7 +123,7 @@ impl World {
     }
 
     fn recovered(&self) -> Input {
-        let last_page = self.stored.last().map(|page| LastPage {
+        let last_page = self.stored[self.expired..].last().map(|page| LastPage {
             sequence: self.stored.len() as u64,
             previous_sequence: page.previous_sequence,
             page_id: page.page_id.clone(),
@@ -129,7 +132,7 @@ impl World {
             has_news: page.item_count as usize > page.duplicates.len(),
             events_total: page.events_total,
             newest_event_at: instant::optional_from_unix_nano(page.newest_event_unix_nano),
-            latest_event_at: None,
+            latest_event_at: Some(latest_event_up_to(page)),
             recovering_from: instant::optional_from_unix_nano(page.recovering_from_unix_nano),
             recoveries: page.recoveries,
         });
@@ -137,11 +140,13 @@ impl World {
     }
 
     fn page_at(&self, sequence: u64) -> Option<&RawPage> {
-        self.stored.get(usize::try_from(sequence).unwrap().checked_sub(1)?)
+        let older = usize::try_from(sequence).unwrap().checked_sub(1)?;
+        self.stored.get(older).filter(|_| older >= self.expired)
     }
 
     fn look_back(&self, from: Timestamp, turn: &Turn, most: u32) -> (Window, Timestamp) {
-        let (mut back, mut sequence) = (LookBack::new(FEED, from, None, Breadth::Wide, most), turn.sequence());
+        let (mut back, mut sequence) =
+            (LookBack::new(FEED, from, turn.reached(), Breadth::Wide, most), turn.sequence());
         while back.goes_on() {
             let Some(page) = self.page_at(sequence) else { break };
             sequence = back.take(page);
@@ -156,7 +161,7 @@ impl World {
             return self.look_back(from, turn, self.most + since).0;
         }
         let mut window = Window::default();
-        self.stored.iter().rev().all(|page| window.recall(uuids(page)));
+        self.stored[self.expired..].iter().rev().all(|page| window.recall(uuids(page)));
         window
     }
 
@@ -170,7 +175,7 @@ impl World {
         let place = place.after(Definition::of(FEED), &view, Some(self.now), self.now).unwrap();
         let cursor: Cursor = place.cursor().unwrap();
         let marked = self.window(turn).mark(&view.items);
-        let newest = event_time::newest(&view.items, self.now);
+        let (newest, latest) = (event_time::newest(&view.items, self.now), event_time::latest(&view.items, self.now));
         let fetched = Fetched {
             page_id: format!("{request:?} {body}"),
             cursor: cursor.clone(),
@@ -178,7 +183,7 @@ impl World {
             items: u32::try_from(view.items.len()).unwrap(),
             new_items: marked.new_items,
             newest_event_at: newest,
-            latest_event_at: None,
+            latest_event_at: latest,
         };
         let page = RawPage {
             page_id: fetched.page_id.clone(),
@@ -193,6 +198,7 @@ impl World {
             body_size: body.len() as u64,
             events_total: turn.events_total() + u64::from(marked.new_items),
             newest_event_unix_nano: instant::optional_to_unix_nano(turn.newest_event_at().max(newest)),
+            latest_event_unix_nano: instant::optional_to_unix_nano(turn.latest_event_at().max(latest)),
             recovering_from_unix_nano: instant::optional_to_unix_nano(turn.recovering_from().filter(|_| view.has_more)),
             recoveries: turn.recoveries(),
             ..RawPage::default()
@@ -223,7 +229,8 @@ impl World {
                     input
                 }
                 Action::Publish { expected } => {
-                    assert_eq!(*expected, self.stored.len() as u64, "nobody else is at work");
+                    let last = if self.stored.len() > self.expired { self.stored.len() } else { 0 };
+                    assert_eq!(*expected, last as u64, "nobody else is at work");
                     self.stored.push(held.take().expect("only a fetched page is published"));
                     Input::Published(Published::Stored(self.stored.len() as u64))
                 }
@@ -311,6 +318,30 @@ fn what_came_late_is_not_stored_again_after_a_refused_token() {
     for happening in &happenings {
         world.happen(happening);
     }
+    world.assert_complete();
+    assert_eq!(world.checkpoint.unwrap().1.recoveries, 1);
+}
+
+#[test]
+fn what_was_stored_on_pages_that_are_gone_is_not_stored_again_after_a_refused_token() {
+    let mut world = World::new(Order::Descending);
+    let happenings = [
+        Happening::Grow { events: 9, apart: 400, late: 0 },
+        // Begins, takes two pages, and is not polled for so long that none is kept.
+        Happening::Turn { steps: 6 },
+        Happening::Refuse,
+    ];
+    for happening in &happenings {
+        world.happen(happening);
+    }
+    let (mut turn, _) = Turn::begin(policy(), 0.5, world.now);
+    turn.handle(world.recovered(), world.now);
+    let Action::Finish(report) = turn.stop(world.now) else { panic!("the turn goes on") };
+    let (position, history) = (report.position, report.history);
+    assert_eq!(position.sequence, 2);
+    world.expired = world.stored.len();
+    world.checkpoint = Some((position, history));
+    world.now += SignedDuration::from_hours(24 * 8);
     world.assert_complete();
     assert_eq!(world.checkpoint.unwrap().1.recoveries, 1);
 }

@@ -30,6 +30,7 @@ pub(crate) struct Page {
     events: Vec<usize>,
     pub(crate) total: u64,
     newest: Option<Timestamp>,
+    latest: Option<Timestamp>,
     recovering_from: Option<Timestamp>,
     recoveries: u32,
 }
@@ -40,7 +41,7 @@ pub(crate) struct World {
     spacing: SignedDuration,
     /// By how many of these the clocks of devices were ahead that sent some of them.
     pub(crate) ahead: BTreeMap<usize, i32>,
-    /// Stored events that a fetcher remembers at most when it looks back.
+    /// Stored events that a fetcher recalls at most when it looks back.
     pub(crate) memory: usize,
     /// What time it is; `None`: that of the newest event.
     moment: Option<Timestamp>,
@@ -61,6 +62,14 @@ pub(crate) struct Fetcher {
     pub(crate) running: Option<Running>,
     /// Where its last turn ended, whatever others have done since.
     remembers: Option<(Position, History)>,
+    /// What it recognises of a chain that is read again.
+    recalled: Option<Recalled>,
+}
+
+/// Stored events up to a page.
+struct Recalled {
+    sequence: u64,
+    events: BTreeSet<usize>,
 }
 
 /// In the middle of a turn.
@@ -166,15 +175,18 @@ impl World {
         }
     }
 
-    /// Seven days pass in which nothing arrives, and nothing is on its way either.
+    /// Seven days pass in which nothing arrives, and nothing is on its way either. What clocks that were ahead have put behind the newest
+    /// event is not known without the pages.
     pub(crate) fn expire(&mut self) {
-        let known = self.checkpoint.as_ref().map_or(0, |(position, _)| position.sequence);
-        if known == self.stored.len() as u64 && self.in_flight.is_empty() {
+        let Some((position, history)) = &self.checkpoint else { return };
+        let is_known = position.sequence == self.stored.len() as u64;
+        let is_behind = self.stored.last().is_some_and(|page| page.latest <= history.newest_event_at);
+        if is_known && is_behind && self.in_flight.is_empty() {
             self.expired = self.stored.len();
         }
     }
 
-    fn fetch(&self, request: &Request, turn: &Turn) -> Result<(Page, Fetched), Failure> {
+    fn fetch(&self, request: &Request, turn: &Turn, known: &BTreeSet<usize>) -> Result<(Page, Fetched), Failure> {
         let (from, size, since) = match request {
             Request::From { start, limit } => (0, usize::try_from(*limit).unwrap(), *start),
             Request::After(cursor) => {
@@ -191,17 +203,9 @@ impl World {
         let items: Vec<usize> = asked_for.by_ref().take(size).collect();
         let has_more = asked_for.next().is_some();
         let to = items.last().map_or(from, |last| last + 1);
-        // During a recovery the fetcher recognises what is stored from the chosen time on; else the API does not repeat.
-        let known: BTreeSet<usize> = match turn.recovering_from() {
-            Some(start) => {
-                let seen = usize::try_from(turn.sequence()).unwrap().max(self.expired);
-                let events = self.stored[..seen].iter().flat_map(|page| page.events.clone());
-                events.filter(|event| self.time_of(*event) >= start).collect()
-            }
-            None => BTreeSet::new(),
-        };
         let page_id = format!("{request:?} {items:?} {has_more}");
         let newest = items.iter().map(|event| self.time_of(*event)).filter(|time| *time <= self.now()).max();
+        let latest = items.iter().map(|event| self.time_of(*event)).max();
         let count = u32::try_from(items.len()).unwrap();
         let events: Vec<usize> = items.into_iter().filter(|event| !known.contains(event)).collect();
         let new_items = u32::try_from(events.len()).unwrap();
@@ -212,6 +216,7 @@ impl World {
             events,
             total: turn.events_total() + u64::from(new_items),
             newest: turn.newest_event_at().max(newest),
+            latest: turn.latest_event_at().max(latest),
             recovering_from: turn.recovering_from().filter(|_| has_more),
             recoveries: turn.recoveries(),
         };
@@ -225,26 +230,42 @@ impl World {
                 items: count,
                 new_items,
                 newest_event_at: newest,
-                latest_event_at: None,
+                latest_event_at: latest,
             },
         ))
     }
 
-    /// From when on everything that is stored finds room in a fetcher's memory.
-    fn covered(&self, from: Timestamp, turn: &Turn) -> Timestamp {
-        let seen = usize::try_from(turn.sequence()).unwrap().max(self.expired);
-        let (mut bound, mut known) = (turn.newest_event_at(), 0);
-        for page in self.stored[..seen].iter().rev() {
-            if bound.is_some_and(|bound| bound < from) {
+    /// What finds room of all that is stored from a time on, the newest pages first, and from when on that is everything.
+    fn recall(&self, from: Timestamp, turn: &Turn, room: usize) -> (Recalled, Timestamp) {
+        let (sequence, mut bound) = (turn.sequence(), turn.reached());
+        let mut events = BTreeSet::new();
+        let kept = self.stored.iter().enumerate().take(usize::try_from(sequence).unwrap()).skip(self.expired);
+        for (older, page) in kept.rev() {
+            bound = page.latest.or(Some(self.now()));
+            if events.len() + page.events.len() > room {
                 break;
             }
-            bound = page.newest.or(Some(self.now()));
-            known += page.events.len();
-            if known > self.memory {
-                return bound.map_or(from, |bound| from.max(bound + SignedDuration::from_nanos(1)));
+            events.extend(&page.events);
+            if older == 0 {
+                bound = None;
+            } else if bound.is_some_and(|bound| bound < from) {
+                break;
             }
         }
-        from
+        let covered = bound.map_or(from, |bound| from.max(bound + SignedDuration::from_nanos(1)));
+        (Recalled { sequence, events }, covered)
+    }
+
+    /// What a fetcher recognises: during a recovery what it has recalled for it, or does again if somebody else has; else the API does not
+    /// repeat.
+    fn known<'a>(&self, turn: &Turn, recalled: &'a mut Option<Recalled>) -> &'a BTreeSet<usize> {
+        let kept = recalled.take().filter(|recalled| recalled.sequence == turn.sequence());
+        let recalled = recalled.insert(match (turn.recovering_from(), kept) {
+            (None, _) => Recalled { sequence: turn.sequence(), events: BTreeSet::new() },
+            (Some(_), Some(kept)) => kept,
+            (Some(from), None) => self.recall(from, turn, self.memory.saturating_mul(2)).0,
+        });
+        &recalled.events
     }
 
     /// What recoveries have passed by is read by an audit, which compares it with all that is stored.
@@ -274,7 +295,7 @@ impl World {
             has_news: !page.events.is_empty(),
             events_total: page.total,
             newest_event_at: page.newest,
-            latest_event_at: None,
+            latest_event_at: page.latest,
             recovering_from: page.recovering_from,
             recoveries: page.recoveries,
         });
@@ -332,22 +353,28 @@ impl World {
                 let certain = report.outcome.is_some();
                 let remembers = certain.then(|| (report.position.clone(), report.history.clone()));
                 let delay = report.delay;
-                *fetcher = Fetcher { running: None, remembers };
+                *fetcher = Fetcher { running: None, remembers, recalled: fetcher.recalled.take() };
                 return Some(delay);
             }
             (Action::Recover | Action::LookBack { .. } | Action::Publish { .. }, Luck::BusFails) => Input::BusFailed,
             (Action::Recover, _) => self.recovered(),
             (Action::Fetch(_), Luck::ApiFails) => Input::FetchFailed(failure()),
             (Action::Fetch(_), Luck::Refuses(code, retry_after)) => Input::FetchFailed(refusal(code, retry_after)),
-            // Retention leaves more than is looked for.
-            (Action::LookBack { from }, _) => Input::LookedBack { covered: self.covered(*from, &running.turn) },
-            (Action::Fetch(request), _) => match self.fetch(request, &running.turn) {
-                Ok((page, fetched)) => {
-                    running.held = Some(page);
-                    Input::Fetched(fetched)
+            (Action::LookBack { from }, _) => {
+                let (recalled, covered) = self.recall(*from, &running.turn, self.memory);
+                fetcher.recalled = Some(recalled);
+                Input::LookedBack { covered }
+            }
+            (Action::Fetch(request), _) => {
+                let known = self.known(&running.turn, &mut fetcher.recalled);
+                match self.fetch(request, &running.turn, known) {
+                    Ok((page, fetched)) => {
+                        running.held = Some(page);
+                        Input::Fetched(fetched)
+                    }
+                    Err(failure) => Input::FetchFailed(failure),
                 }
-                Err(failure) => Input::FetchFailed(failure),
-            },
+            }
             (Action::Publish { expected }, luck) => {
                 let page = running.held.clone().expect("only a fetched page is published");
                 Input::Published(self.publish_with(luck, page, *expected))
@@ -359,6 +386,10 @@ impl World {
             let page = running.held.take().expect("only a held page settles");
             let there = &self.stored[usize::try_from(sequence).unwrap() - 1];
             assert_eq!(there.id, page.id, "the receipt is true");
+            if let Some(recalled) = &mut fetcher.recalled {
+                recalled.events.extend(page.events);
+                recalled.sequence = sequence;
+            }
         }
         if let (Action::Fetch(Request::After(after)), true) = (&step.action, published) {
             let stored = self.stored.iter().any(|page| page.cursor == *after);

@@ -14,7 +14,7 @@ impl Performer<'_> {
     /// What could be recognised if the API sent it again; it stays in memory for the pages to come.
     pub(super) async fn look_back(&mut self, from: Timestamp, turn: &Turn) -> Input {
         let sequence = turn.sequence();
-        let back = LookBack::new(self.chain.feed, from, turn.latest_event_at(), Breadth::Wide, MAX_PAGES);
+        let back = LookBack::new(self.chain.feed, from, turn.reached(), Breadth::Wide, MAX_PAGES);
         match history::wide(self.bus, sequence, back).await {
             Ok((window, covered)) => {
                 self.memory.window = Some(wide(sequence, window, from));
@@ -46,8 +46,8 @@ impl Performer<'_> {
                 Remembered { sequence, window, since_carried, from }
             }
             (None, Some(from)) => {
-                let latest = turn.latest_event_at();
-                let back = LookBack::new(self.chain.feed, from, latest, Breadth::WideAgain, 2 * MAX_PAGES);
+                let reached = turn.reached();
+                let back = LookBack::new(self.chain.feed, from, reached, Breadth::WideAgain, 2 * MAX_PAGES);
                 wide(sequence, history::wide(self.bus, sequence, back).await?.0, from)
             }
         };

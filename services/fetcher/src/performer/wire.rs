@@ -3,6 +3,7 @@
 use latchkey_contracts::page::{RawPage, ResetCursor, raw_page};
 use latchkey_core::{
     instant,
+    look_back::latest_event_up_to,
     polling::{Failure, LastPage},
 };
 use latchkey_events_api as events_api;
@@ -20,7 +21,7 @@ pub(crate) fn last_page_of(sequence: u64, page: &RawPage) -> Result<LastPage, la
             && !matches!(page.request, Some(raw_page::Request::Repair(_))),
         events_total: page.events_total,
         newest_event_at: instant::optional_from_unix_nano(page.newest_event_unix_nano),
-        latest_event_at: instant::optional_from_unix_nano(page.latest_event_unix_nano),
+        latest_event_at: Some(latest_event_up_to(page)),
         recovering_from: instant::optional_from_unix_nano(page.recovering_from_unix_nano),
         recoveries: page.recoveries,
     })
@@ -44,5 +45,28 @@ pub(super) fn failure(error: &events_api::Error) -> Failure {
         retry_after: error.retry_after(),
         transient: error.is_transient(),
         detail: format!("{error}; {}", error.next_step()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    /// Pages of other versions do not note the latest time; what is stored after them must not fall behind it.
+    #[test]
+    fn a_page_always_says_what_nothing_up_to_it_is_later_than() {
+        let latest = |latest, newest| {
+            let page = RawPage {
+                next_cursor: "c".into(),
+                fetched_at_unix_nano: 9,
+                newest_event_unix_nano: newest,
+                latest_event_unix_nano: latest,
+                ..RawPage::default()
+            };
+            last_page_of(1, &page).unwrap().latest_event_at.map(Timestamp::as_nanosecond)
+        };
+        assert_eq!([latest(12, 5), latest(0, 5), latest(0, 0)], [12, 5, 9].map(Some));
     }
 }
