@@ -491,6 +491,23 @@ fn pages_that_are_too_large_are_asked_for_smaller() {
     assert_eq!(told, ["after old", "1 from 27h", "fine, 60 s"]);
 }
 
+/// The newest page, where a checkpoint was written on top of it.
+fn last_page(position: &Position, history: &History) -> LastPage {
+    LastPage {
+        sequence: position.sequence,
+        previous_sequence: position.sequence - 1,
+        page_id: position.page_id.clone().unwrap(),
+        cursor: position.cursor.clone().unwrap(),
+        fetched_at: now(),
+        has_news: true,
+        events_total: history.events_total,
+        newest_event_at: None,
+        latest_event_at: Some(now()),
+        recovering_from: position.recovering_from,
+        recoveries: history.recoveries,
+    }
+}
+
 /// A way of more pages than a turn stores leads to the one that is too large, from wherever the chain can begin.
 #[test]
 fn a_page_that_is_too_large_is_passed_however_far_it_is_from_the_beginning() {
@@ -502,7 +519,11 @@ fn a_page_that_is_too_large_is_passed_however_far_it_is_from_the_beginning() {
         let (mut turn, mut action) = Turn::begin(policy, 1.0, now());
         let report = loop {
             let input = match &action {
-                Action::Recover => Input::Recovered { last_page: None, checkpoint: Some(Box::new(checkpoint.clone())) },
+                Action::Recover => {
+                    let (position, history) = &checkpoint;
+                    let last_page = (position.sequence > 0).then(|| last_page(position, history));
+                    Input::Recovered { last_page, checkpoint: Some(Box::new(checkpoint.clone())) }
+                }
                 Action::LookBack { from } => Input::LookedBack { covered: *from },
                 Action::Publish { expected } => Input::Published(Published::Stored(expected + 1)),
                 Action::Fetch(request) => {

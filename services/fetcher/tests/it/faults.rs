@@ -398,10 +398,13 @@ const FOOT: &str = "
 - A cursor that is refused twice is given up. The fetcher looks back over the stored pages, up to 26 hours before it last stood at the feed's
   end (or to the chain's beginning), and asks for everything from there on, with another number of events per page each time, since the
   same request might lead to the same cursor; what comes again is marked and removed. If the pages are too many to remember, it begins later, where it
-  still recognises everything, and an audit reads what it passed by ([completeness.md](completeness.md)). Checkpoints count recoveries and
-  tell when, why and from where the last one was.
+  still recognises everything, and an audit reads what it passed by ([completeness.md](completeness.md)). A recovery that is interrupted until
+  its pages are not kept any more begins again in the same way (`pages_gone`). Checkpoints count recoveries and tell when, why and from
+  where the last one was.
 - A cursor carries its number of events per page, so pages that are too large for NATS or for the client are asked for from a point in time in
-  the same way, with half as many events. A single event that is too large stops the chain by name.
+  the same way, with half as many events. The smaller number stays until the chain begins again for another reason, at the cost of more
+  requests after a long absence: a cursor with a larger one takes another recovery, which may meet the same pages. A single event that is too
+  large stops the chain by name.
 - A token that 1Password refuses is read again from its file at once, and the request is made again if there is another one. Introspection
   says whether the token is made for the feed; if not, the feed is off until a token is.
 - Items that are no events are stored with their page like all others; normalizers refuse them one by one.
