@@ -160,7 +160,7 @@ impl Metrics {
             );
             alerter.register(
                 "reader_redelivered_ratio",
-                "Share of a consumer's deliveries of the last ten minutes that were repeated ones",
+                "Share of a consumer's deliveries within `looks_kept_for` that were repeated ones",
                 new.reader_redelivered_ratio.clone(),
             );
             alerter.register(
@@ -170,7 +170,7 @@ impl Metrics {
             );
             alerter.register(
                 "stream_seconds_to_full",
-                "Until a stream is full at the rate of the last ten minutes, while it grows",
+                "Until a stream is full at its rate within `looks_kept_for`, while it grows",
                 new.stream_seconds_to_full.clone(),
             );
             alerter.register(
