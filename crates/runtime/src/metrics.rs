@@ -18,7 +18,7 @@ pub const DEFAULT_SOURCES: usize = 1_000;
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Arc<Mutex<Registry>>,
-    sources: Sources,
+    most_sources: usize,
 }
 
 impl Metrics {
@@ -31,13 +31,13 @@ impl Metrics {
     /// An empty registry, where at most so many sources have metrics of their own.
     #[must_use]
     pub fn with_sources(most: usize) -> Self {
-        Self { registry: Arc::new(Mutex::new(Registry::with_prefix("latchkey"))), sources: Sources::new(most) }
+        Self { registry: Arc::new(Mutex::new(Registry::with_prefix("latchkey"))), most_sources: most }
     }
 
-    /// Which sources have metrics of their own.
+    /// Which sources have metrics of their own, for one service: of several in a process each meets and forgets them by itself.
     #[must_use]
-    pub fn sources(&self) -> &Sources {
-        &self.sources
+    pub fn sources(&self) -> Sources {
+        Sources::new(self.most_sources)
     }
 
     /// Gives access to the registry, to register families in; returns what the closure returns (usually the families).

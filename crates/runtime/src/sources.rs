@@ -10,7 +10,7 @@ use std::{
 
 use latchkey_contracts::{Chain, Feed, SourceId};
 
-/// The sources with metrics of their own. Clones share them.
+/// The sources with metrics of their own, of one service: each forgets those that it has met. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Sources {
     most: usize,
@@ -36,23 +36,20 @@ impl Sources {
         chain.source.to_string()
     }
 
-    /// Whether the source has metrics of its own; if there is room, it has them from here on.
+    /// Whether the source has metrics of its own, by a chain of it that was told of.
     #[must_use]
     pub fn is_own(&self, source: &SourceId) -> bool {
-        self.place(&mut self.own(), source).is_some()
+        self.own().contains_key(source)
     }
 
-    /// Forgets a chain that is gone: with the last one of its source, another source may take its place. Says whether it had metrics of its
-    /// own, which are to go.
-    #[must_use]
-    pub fn forget(&self, chain: &Chain) -> bool {
+    /// Forgets a chain that is gone: with the last one of its source, another source may take its place.
+    pub fn forget(&self, chain: &Chain) {
         let mut own = self.own();
-        let Some(feeds) = own.get_mut(&chain.source) else { return false };
+        let Some(feeds) = own.get_mut(&chain.source) else { return };
         feeds.remove(&chain.feed);
         if feeds.is_empty() {
             own.remove(&chain.source);
         }
-        true
     }
 
     fn place<'o>(&self, own: &'o mut Own, source: &SourceId) -> Option<&'o mut BTreeSet<Feed>> {
@@ -82,10 +79,12 @@ mod tests {
         assert_eq!([label("a"), label("b"), label("c"), label("a")], ["a", "b", "", "a"]);
         assert_eq!(sources.label(&chain("b", Feed::AuditEvents)), "b");
         // Another comes in its place when the last of its feeds is gone.
-        assert!(sources.forget(&chain("b", Feed::AuditEvents)));
+        sources.forget(&chain("b", Feed::AuditEvents));
         assert_eq!((label("c"), sources.is_own(&"b".parse().unwrap())), (String::new(), true));
-        assert!(sources.forget(&chain("b", Feed::ItemUsages)));
-        assert!(!sources.forget(&chain("c", Feed::ItemUsages)));
+        sources.forget(&chain("b", Feed::ItemUsages));
+        sources.forget(&chain("c", Feed::ItemUsages));
+        // To ask takes no place.
+        assert!(!sources.is_own(&"d".parse().unwrap()));
         assert_eq!([label("c"), label("b")], ["c", ""]);
         assert_eq!(Sources::new(0).label(&chain("a", Feed::ItemUsages)), "");
     }

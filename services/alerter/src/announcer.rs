@@ -28,9 +28,9 @@ impl Announcer {
     }
 
     /// Announces until the soft shutdown.
-    pub(crate) async fn run(self, shutdown: &Shutdown) -> Result<(), Error> {
+    pub(crate) async fn run(mut self, shutdown: &Shutdown) -> Result<(), Error> {
         let transitions = self.bus.alerts();
-        take::each(transitions, shutdown, &self).await
+        take::each(transitions, shutdown, &mut self).await
     }
 
     fn announce(&self, delivered: &Delivered<Alert>) -> Answer {
@@ -74,7 +74,7 @@ impl Tell for Announcer {
         tracing::info_span!("announce", sequence)
     }
 
-    async fn tell(&self, delivered: &Delivered<Alert>) -> Answer {
+    async fn tell(&mut self, delivered: &Delivered<Alert>) -> Answer {
         self.announce(delivered)
     }
 }

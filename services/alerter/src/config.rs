@@ -37,8 +37,10 @@ use crate::{
 /// The tick's bounds: silence needs no finer clock, and a verdict should not be older than this.
 const TICK: (SignedDuration, SignedDuration) = (SignedDuration::from_millis(100), SignedDuration::from_mins(1));
 
-/// The most that looks are kept for, and the least in intervals between them: rules need some.
-const KEPT: (SignedDuration, i32) = (SignedDuration::from_hours(1), 10);
+/// The most that looks are kept for, and the least: in intervals between them, since rules need some; in ticks, since what is in the window
+/// between two of them would be seen by none; and for whoever judges and looks many times a second.
+const KEPT: (SignedDuration, i32, i32, SignedDuration) =
+    (SignedDuration::from_hours(1), 10, 2, SignedDuration::from_secs(10));
 
 /// A reader's bounds: what is unread for longer than a week is lost.
 const READER: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(1), SignedDuration::from_hours(7 * 24));
@@ -71,7 +73,7 @@ pub struct Config {
     /// How often streams and their readers are looked at: 100 ms to 1 min.
     #[serde(serialize_with = "show_duration")]
     pub look_every: SignedDuration,
-    /// How long looks are kept, for the rules that judge a span of time: ten times `look_every` to 1 h.
+    /// How long looks are kept, for the rules that judge a span of time: ten times `look_every`, twice `tick` and 10 s at least, 1 h at most.
     #[serde(serialize_with = "show_duration")]
     pub looks_kept_for: SignedDuration,
     /// How often every chain is judged even if nothing happens: 100 ms to 1 min.
@@ -181,15 +183,15 @@ impl Config {
     pub fn build(self, bus: Bus, metrics: Metrics) -> Result<Alerter, InvalidConfig> {
         let policies = drop_off::policies(&self.drop_off, &self.sources, &self.maintenance)?;
         let look_every = duration("look_every", self.look_every, TICK)?;
+        let tick = duration("tick", self.tick, TICK)?;
         let reader = Patience {
             stands_still: within("reader.stands_still", self.reader.stands_still, READER)?,
             waits: within("reader.waits", self.reader.waits, READER)?,
             loss_is_told_for: within("reader.loss_is_told_for", self.reader.loss_is_told_for, READER)?,
-            window: within("looks_kept_for", self.looks_kept_for, (self.look_every * KEPT.1, KEPT.0))?,
+            window: within("looks_kept_for", self.looks_kept_for, (self.least_kept(), KEPT.0))?,
         };
         let poll_grace = within("poll_grace", self.poll_grace, GRACE)?;
         let settles_after = within("settles_after", self.settles_after, READER)?;
-        let tick = duration("tick", self.tick, TICK)?;
         let remind_every = match self.remind_every {
             SignedDuration::ZERO => None,
             every => Some(within("remind_every", every, (Silence::MIN, Silence::MAX))?),
@@ -205,6 +207,11 @@ impl Config {
         let Told { destinations, routes, attempts } = told;
         let telling = Telling { announcer, destinations, routes, attempts, heartbeat };
         Ok(Alerter::new(bus, watching, telling, api, metrics))
+    }
+
+    /// The least that looks are to be kept for. Both intervals are within their bounds.
+    fn least_kept(&self) -> SignedDuration {
+        (self.look_every * KEPT.1).max(self.tick * KEPT.2).max(KEPT.3)
     }
 }
 
@@ -292,6 +299,17 @@ mod tests {
     fn values_out_of_bounds_are_named() {
         let error = duration("tick", SignedDuration::ZERO, TICK).unwrap_err();
         assert_eq!(error.to_string(), "alerter.tick: 0s is not between 100ms and 1m");
+    }
+
+    #[test]
+    fn a_window_reaches_over_two_ticks_and_ten_looks_at_least() {
+        for (look_every, tick, expect) in [(100, 5_000, 10_000), (100, 20_000, 40_000), (30_000, 5_000, 300_000)] {
+            let [look_every, tick, expect] = [look_every, tick, expect].map(SignedDuration::from_millis);
+            assert_eq!(Config { look_every, tick, ..Config::default() }.least_kept(), expect);
+        }
+        let bounds = (Config::default().least_kept(), KEPT.0);
+        let error = within("looks_kept_for", SignedDuration::from_secs(1), bounds).unwrap_err();
+        assert_eq!(error.to_string(), "alerter.looks_kept_for: 1s is not between 5m and 1h");
     }
 
     #[test]

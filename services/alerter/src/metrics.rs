@@ -1,6 +1,9 @@
 //! What an alerter counts.
 
-use std::sync::atomic::AtomicU64;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+};
 
 use jiff::{SignedDuration, Timestamp};
 use latchkey_contracts::{About, Chain};
@@ -83,6 +86,8 @@ pub struct Metrics {
     nats_clock_skew_seconds: Ratio,
     /// Which have series of their own.
     sources: Sources,
+    /// Readers of which something is shown, by name and stream.
+    readers: Arc<Mutex<BTreeSet<(String, &'static str)>>>,
 }
 
 /// What is shown of a chain.
@@ -123,7 +128,8 @@ impl Metrics {
             seconds_to_data_loss: Family::default(),
             clock_skew_seconds: Ratio::default(),
             nats_clock_skew_seconds: Ratio::default(),
-            sources: metrics.sources().clone(),
+            sources: metrics.sources(),
+            readers: Arc::default(),
         };
         metrics.register(|registry| {
             let alerter = registry.sub_registry_with_prefix("alerter");
@@ -160,7 +166,7 @@ impl Metrics {
             );
             alerter.register(
                 "reader_redelivered_ratio",
-                "Share of a consumer's deliveries of the last ten minutes that were repeated ones",
+                "Share of a consumer's deliveries within `looks_kept_for` that were repeated ones",
                 new.reader_redelivered_ratio.clone(),
             );
             alerter.register(
@@ -170,7 +176,7 @@ impl Metrics {
             );
             alerter.register(
                 "stream_seconds_to_full",
-                "Until a stream is full at the rate of the last ten minutes, while it grows",
+                "Until a stream is full at its rate within `looks_kept_for`, while it grows",
                 new.stream_seconds_to_full.clone(),
             );
             alerter.register(
@@ -206,7 +212,8 @@ impl Metrics {
     /// Shows nothing more of a chain that is gone.
     pub(crate) fn forget(&self, chain: &Chain, shown: &Shown) {
         self.unshow(shown);
-        if !shown.labels.source.is_empty() && self.sources.forget(chain) {
+        if !shown.labels.source.is_empty() {
+            self.sources.forget(chain);
             self.seconds_to_data_loss.remove(&SourceLabels { source: chain.source.to_string() });
         }
     }
@@ -250,9 +257,16 @@ impl Metrics {
     }
 
     pub(crate) fn sighted(&self, sight: &Sight, now: Timestamp) {
+        let mut shown = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::take(&mut *shown);
         for reader in &sight.readers {
             self.reader(reader);
+            shown.insert((reader.name.clone(), reader.stream));
         }
+        for (name, stream) in before.difference(&shown) {
+            self.reader(&SeenReader { name: name.clone(), stream, now: None });
+        }
+        drop(shown);
         for stream in &sight.streams {
             self.stream(*stream, now);
         }
@@ -333,7 +347,7 @@ fn ratio(part: u64, whole: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use latchkey_contracts::{Feed, SourceId};
-    use latchkey_core::verdict::Poll;
+    use latchkey_core::{alert::board::Lag, verdict::Poll};
 
     use super::*;
 
@@ -369,6 +383,40 @@ mod tests {
         metrics.forget(&globex, &globex_is);
         metrics.forget(&initech, &shown[2]);
         assert_eq!(verdicts(&registry), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_in_sight_no_more_is_not_shown() {
+        let registry = latchkey_runtime::Metrics::with_sources(1);
+        let metrics = Metrics::new(&registry);
+        // Another service of the same process has met another source first.
+        assert_eq!(registry.sources().label(&chain("globex")), "globex");
+        let now = Timestamp::UNIX_EPOCH;
+        let lag = Lag { messages: 1, age: SignedDuration::ZERO, repeats: None, evicts_at: None };
+        let reader = SeenReader { name: "files".into(), stream: "EVENTS", now: Some(lag) };
+        let shows = |source: &str| {
+            let line = format!(r#"latchkey_alerter_seconds_to_data_loss{{source="{source}"}}"#);
+            registry.encode().lines().any(|shown| shown.starts_with(&line))
+        };
+        let sighted = |chains: &[&Chain], readers: &[SeenReader]| {
+            let polls = chains.iter().map(|chain| ((*chain).clone(), "active")).collect();
+            let ends = chains.iter().map(|chain| (chain.source.clone(), now)).collect();
+            metrics.sighted(&Sight { polls, ends, readers: readers.to_vec(), ..Sight::default() }, now);
+        };
+        let (acme, globex) = (chain("acme"), chain("globex"));
+        let shown = [&acme, &globex].map(|chain| metrics.judged(chain, "active", None));
+        sighted(&[&acme, &globex], &[reader]);
+        assert_eq!((shows("acme"), shows("globex"), shows("")), (true, false, true));
+        assert!(registry.encode().contains(r#"reader="files""#));
+        metrics.forget(&acme, &shown[0]);
+        sighted(&[&globex], &[]);
+        assert_eq!((shows("acme"), shows("globex"), shows("")), (false, false, true));
+        assert!(!registry.encode().contains(r#"reader="files""#));
+        // The place that was given back is for the next one that is met.
+        metrics.judged(&chain("initech"), "active", None);
+        metrics.forget(&globex, &shown[1]);
+        sighted(&[&chain("initech")], &[]);
+        assert_eq!((shows("globex"), shows("initech"), shows("")), (false, true, false));
     }
 
     /// What there is of ten thousand sources, where so many have metrics of their own.

@@ -46,8 +46,11 @@ pub(crate) struct Notifier {
     /// How long its consumer may be missing before it is made anew: long enough for others to be told.
     anew_after: SignedDuration,
     metrics: Metrics,
-    /// What was over before is not told.
+    /// What was over before is not told. A consumer that is made anew moves it not: what has ended while there was none is news.
     since: Timestamp,
+    /// The newest transition that this alerter has answered for, by sequence and time: where the stream itself is made anew, its sequences
+    /// begin again.
+    answered: Option<(u64, Timestamp)>,
 }
 
 /// How often, and with which pauses.
@@ -84,24 +87,27 @@ impl Notifier {
         metrics: Metrics,
     ) -> Result<Self, Error> {
         let since = patiently(|| bus.ensure_destination(&destination.name)).await?;
-        Ok(Self { bus, destination, routes, attempts, anew_after, metrics, since })
+        Ok(Self { bus, destination, routes, attempts, anew_after, metrics, since, answered: None })
     }
 
     /// Delivers until the soft shutdown. What the hard one interrupts is delivered again.
     pub(crate) async fn run(mut self, shutdown: &Shutdown) -> Result<(), Error> {
         loop {
             let transitions = self.bus.destination(&self.destination.name);
-            match take::each(transitions, shutdown, &self).await {
+            match take::each(transitions, shutdown, &mut self).await {
                 Err(Error::Missing { .. }) => {}
                 ended => return ended,
             }
             let (destination, pause) = (&self.destination.name, self.anew_after.unsigned_abs());
             tracing::error!(destination, anew_in = ?pause, "a destination's consumer does not exist; somebody has removed it");
+            let anew = async {
+                tokio::time::sleep(pause).await;
+                patiently(|| self.bus.ensure_destination(&self.destination.name)).await
+            };
             tokio::select! {
                 () = shutdown.soft().cancelled() => return Ok(()),
-                () = tokio::time::sleep(pause) => {}
+                made = anew => { made?; }
             }
-            self.since = patiently(|| self.bus.ensure_destination(&self.destination.name)).await?;
         }
     }
 
@@ -113,8 +119,9 @@ impl Notifier {
         else {
             return Answer::Done;
         };
-        let was_over = notification.state == "resolved" && delivered.published_at < self.since;
-        if was_over || !self.routes.lead(&notification, &self.destination.name) {
+        if (notification.state == "resolved" && self.knows(delivered))
+            || !self.routes.lead(&notification, &self.destination.name)
+        {
             return Answer::Done;
         }
         let now = clock::now();
@@ -131,6 +138,12 @@ impl Notifier {
             }
             Err(failure) => self.fail(&failure, &notification, delivered.deliveries),
         }
+    }
+
+    /// Whether the destination needs not hear of this end: it was before its time, or its consumer was made anew and brings it again.
+    fn knows(&self, delivered: &Delivered<Alert>) -> bool {
+        let is_answered = |(sequence, at)| delivered.sequence <= sequence && delivered.published_at <= at;
+        delivered.published_at < self.since || self.answered.is_some_and(is_answered)
     }
 
     async fn is_overtaken(&self, alert: &Alert, sequence: u64) -> bool {
@@ -166,8 +179,12 @@ impl Tell for Notifier {
         tracing::info_span!("notify", sequence, destination = self.destination.name)
     }
 
-    async fn tell(&self, delivered: &Delivered<Alert>) -> Answer {
-        self.notify(delivered).await
+    async fn tell(&mut self, delivered: &Delivered<Alert>) -> Answer {
+        let answer = self.notify(delivered).await;
+        if matches!(answer, Answer::Done | Answer::Abandon) {
+            self.answered = self.answered.max(Some((delivered.sequence, delivered.published_at)));
+        }
+        answer
     }
 }
 

@@ -24,7 +24,7 @@ use latchkey_core::{
 use latchkey_runtime::{Shutdown, clock};
 use tokio::{
     sync::mpsc,
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval},
 };
 
 use crate::{
@@ -132,6 +132,7 @@ impl Surveyor {
         for stream in STREAMS {
             self.look_at(&stream).await;
         }
+        self.clock.compare();
         let is_due = self.looks.is_multiple_of(TABLES_EVERY);
         let tables = if is_due { seen("lookup tables", tables::look(&self.bus).await) } else { None };
         self.looks = self.looks.wrapping_add(1);
@@ -147,12 +148,18 @@ impl Surveyor {
         if !is_room_due && readers.is_empty() {
             return;
         }
-        let Some(state) = seen(stream.name, ask(&self.bus, stream, &self.clock).await) else { return };
+        let Some(mut state) = seen(stream.name, ask(&self.bus, stream, &self.clock).await) else { return };
+        let mut asked = Instant::now();
         if is_room_due {
             let max_bytes = u64::try_from(state.max_bytes).unwrap_or(0);
             self.windows.add_fill(stream.name, Fill { at: state.at, bytes: state.bytes, max_bytes }).await;
         }
         for (name, role) in readers {
+            // Of many readers, and a server that answers slowly, the last ones would be looked at as of long ago.
+            if asked.elapsed() >= self.every {
+                let Some(later) = seen(stream.name, ask(&self.bus, stream, &self.clock).await) else { return };
+                (state, asked) = (later, Instant::now());
+            }
             if role == Role::Sink {
                 let Some(is_retired) = seen(&name, self.is_retired(&name, state).await) else { continue };
                 if is_retired {
@@ -242,7 +249,7 @@ impl Surveyor {
             if let Some(sink) =
                 self.sinks.get_mut(name).filter(|sink| (sink.committed, &sink.epoch) != (committed, &epoch))
             {
-                *sink = Sink { epoch, committed, moved_at: self.clock.now() };
+                *sink = Sink { epoch, committed, moved_at: self.clock.now(EVENTS.name) };
             }
         }
         Ok(())
@@ -253,7 +260,7 @@ impl Surveyor {
 async fn ask(bus: &Bus, stream: &Stream, clock: &NatsClock) -> Result<StreamState, Error> {
     let asked_at = clock.ours();
     let state = bus.stream_state(stream).await?;
-    clock.answered(state.at, asked_at);
+    clock.answered(stream.name, state.at, asked_at);
     Ok(state)
 }
 
@@ -271,6 +278,32 @@ mod tests {
     use crate::metrics::Metrics;
 
     const FIVE_HOURS: SignedDuration = SignedDuration::from_hours(5);
+
+    /// An alerter's, whose clock is ours.
+    async fn surveyor(bus: &Bus, every: Duration, timing: Timing) -> Surveyor {
+        let clock = NatsClock::new(Metrics::new(&latchkey_runtime::Metrics::new()));
+        Surveyor::open(bus.clone(), every, timing, Vec::new(), clock, Pulse::default()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_look_is_as_of_when_it_was_taken_in_a_round_that_takes_long() {
+        let nats = server::scratch().await.unwrap();
+        let bus = Bus::connect(nats.connect_options("test")).await.unwrap();
+        bus.provision(Limits::default()).await.unwrap();
+        for sink in ["a", "b", "c"] {
+            let delivery = Delivery { sink: sink.into(), ..Delivery::default() };
+            bus.publish_delivery(&sink.parse().unwrap(), &delivery, 0).await.unwrap();
+        }
+        // Any round takes longer than no time at all.
+        let mut surveyor = surveyor(&bus, Duration::ZERO, Timing::default()).await;
+        while surveyor.sinks.len() < 3 {
+            let item = surveyor.deliveries.next().await.unwrap();
+            surveyor.note(item);
+        }
+        surveyor.look().await;
+        let at = ["a", "b", "c"].map(|sink| surveyor.windows.reader(EVENTS.name, sink).window.newest().unwrap().at);
+        assert!(at[0] < at[1] && at[1] < at[2], "{at:?}");
+    }
 
     #[tokio::test]
     async fn alerters_whose_clocks_are_wrong_look_as_the_others_do() {
@@ -301,12 +334,12 @@ mod tests {
             assert!(looks.iter().all(|look| look.at >= began && look.at <= clock::now()), "{looks:?}");
         }
         for ((_, clock, metrics), ahead) in surveyors.iter().zip([0, 18_000, -18_000]) {
-            let seen = clock.ahead().as_secs();
+            let seen = clock.ahead().all.as_secs();
             assert!((seen - ahead).abs() <= 1, "{seen} s ahead, not {ahead}");
             let metrics = metrics.encode();
             let shown = metrics.lines().find_map(|line| line.strip_prefix("latchkey_alerter_nats_clock_skew_seconds "));
             let shown: f64 = shown.unwrap().parse().unwrap();
-            assert!((shown - clock.ahead().as_secs_f64()).abs() < 1.0, "{shown}");
+            assert!((shown - clock.ahead().all.as_secs_f64()).abs() < 1.0, "{shown}");
         }
     }
 }

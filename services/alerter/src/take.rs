@@ -21,14 +21,14 @@ pub(crate) trait Tell {
     fn span(&self, sequence: u64) -> Span;
 
     /// Tells of it, and says what becomes of the delivery.
-    fn tell(&self, delivered: &Delivered<Alert>) -> impl Future<Output = Answer> + Send;
+    fn tell(&mut self, delivered: &Delivered<Alert>) -> impl Future<Output = Answer> + Send;
 }
 
 /// Hands each transition to `teller` until the soft shutdown. What the hard one interrupts is delivered again.
 pub(crate) async fn each(
     mut transitions: Deliveries<Alert>,
     shutdown: &Shutdown,
-    teller: &impl Tell,
+    teller: &mut impl Tell,
 ) -> Result<(), Error> {
     loop {
         let delivered = tokio::select! {

@@ -178,15 +178,16 @@ impl Watcher {
         self.board.set_ahead(self.clock.ahead());
         let (steps, sight) = self.board.sweep(now);
         self.pulse.judged(now);
-        self.look(sight, now);
+        self.look(&sight, now);
         steps
     }
 
-    fn look(&mut self, sight: Sight, now: Timestamp) {
-        self.metrics.sighted(&sight, now);
-        for (chain, verdict) in sight.polls {
-            self.show(&chain, verdict);
+    fn look(&mut self, sight: &Sight, now: Timestamp) {
+        for (chain, verdict) in &sight.polls {
+            self.show(chain, verdict);
         }
+        // After that it is settled which sources have metrics of their own.
+        self.metrics.sighted(sight, now);
     }
 
     /// Only what changes is shown: there are thousands of chains and a tick every few seconds.

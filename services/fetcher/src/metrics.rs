@@ -114,7 +114,7 @@ impl Metrics {
             audit_lateness: Histogram::new([900.0, 3_600.0, 14_400.0, 86_400.0, 259_200.0, 604_800.0, 1_814_400.0]),
             lateness: Histogram::new([0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0]),
             standings: Family::default(),
-            sources: metrics.sources().clone(),
+            sources: metrics.sources(),
             outcomes: Arc::default(),
         };
         metrics.register(|registry| {
@@ -179,9 +179,7 @@ impl Metrics {
 
     /// Forgets what was counted of a source that is gone. What was counted together with others stays.
     pub(crate) fn forget(&self, chain: &Chain) {
-        if !self.sources.forget(chain) {
-            return;
-        }
+        self.sources.forget(chain);
         let source = SourceLabels { source: chain.source.to_string() };
         let of_chain = ChainLabels { source: source.source.clone(), feed: chain.feed.as_str() };
         self.pages.remove(&of_chain);
@@ -213,9 +211,10 @@ impl Metrics {
         }
     }
 
-    pub(crate) fn clock_is_ahead(&self, source: &SourceId, by: SignedDuration) {
-        if self.sources.is_own(source) {
-            self.clock_skew.get_or_create(&SourceLabels { source: source.to_string() }).set(by.as_secs_f64());
+    pub(crate) fn clock_is_ahead(&self, chain: &Chain, by: SignedDuration) {
+        let source = self.sources.label(chain);
+        if !source.is_empty() {
+            self.clock_skew.get_or_create(&SourceLabels { source }).set(by.as_secs_f64());
         }
     }
 
@@ -289,7 +288,7 @@ mod tests {
             metrics.reread_finished(&chain, kind, &Found::default());
         }
         metrics.token_expires(&chain.source, Some(Timestamp::UNIX_EPOCH));
-        metrics.clock_is_ahead(&chain.source, SignedDuration::ZERO);
+        metrics.clock_is_ahead(&chain, SignedDuration::ZERO);
         assert!(registry.encode().contains("acme"));
         metrics.forget(&chain);
         assert!(!registry.encode().contains("acme"), "{}", registry.encode());
@@ -303,7 +302,7 @@ mod tests {
         for source in ["acme", "globex", "initech"] {
             metrics.page_stored(&chain(source), 3, 1);
             metrics.turn_ended(&chain(source), &Outcome::Active);
-            metrics.clock_is_ahead(&chain(source).source, SignedDuration::ZERO);
+            metrics.clock_is_ahead(&chain(source), SignedDuration::ZERO);
         }
         metrics.forget(&chain("globex"));
         let text = registry.encode();
@@ -332,7 +331,7 @@ mod tests {
                 }
                 metrics.reread_finished(&chain, "audit", &Found::default());
             }
-            metrics.clock_is_ahead(&source, SignedDuration::ZERO);
+            metrics.clock_is_ahead(&Chain { source, feed: Feed::ItemUsages }, SignedDuration::ZERO);
         }
         registry.encode()
     }

@@ -268,7 +268,7 @@ impl<'a> Performer<'a> {
         if let Some(date) = answer.as_ref().ok().and_then(|response| response.date)
             && let Some(skew) = self.source.answered(date, asked_at, answered_at)
         {
-            self.metrics.clock_is_ahead(&self.source.id, skew);
+            self.metrics.clock_is_ahead(self.chain, skew);
         }
         answer.map_err(Unanswered::Api)
     }

@@ -99,7 +99,7 @@ impl Metrics {
             schemas_refused: Counter::default(),
             newest_refused: Family::default(),
             drift: Family::default(),
-            sources: metrics.sources().clone(),
+            sources: metrics.sources(),
         };
         metrics.register(|registry| {
             let normalizer = registry.sub_registry_with_prefix("normalizer");

@@ -20,7 +20,7 @@ use latchkey_contracts::{About, Chain, Feed, SourceId};
 use self::{find::Found, habits::Recalled};
 pub use self::{
     habits::Keep,
-    parts::{Known, Lag, SeenReader, SeenStream, Sight, Step},
+    parts::{Ahead, Known, Lag, SeenReader, SeenStream, Sight, Step},
     policies::{Policies, SourcePolicies},
     readers::MAX_READERS,
 };
@@ -50,7 +50,7 @@ pub struct Board {
     policies: Policies,
     timing: Timing,
     /// How far the clock of the times that the board is given is ahead of NATS's, whose the times of looks are.
-    ahead: SignedDuration,
+    ahead: Ahead,
     watched_since: Timestamp,
     chains: BTreeMap<Chain, Entry>,
     /// What of chains is refused; of those of which something is.
@@ -143,7 +143,7 @@ impl Board {
         Self {
             policies,
             timing,
-            ahead: SignedDuration::ZERO,
+            ahead: Ahead::default(),
             watched_since: now,
             chains: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -162,8 +162,9 @@ impl Board {
         }
     }
 
-    /// Takes in how far the clock of the times that the board is given is ahead of NATS's. Streams and their readers are judged by NATS's.
-    pub fn set_ahead(&mut self, ahead: SignedDuration) {
+    /// Takes in how far the clock of the times that the board is given is ahead of NATS's. Each stream and its readers are judged by the clock
+    /// of the server that leads it.
+    pub fn set_ahead(&mut self, ahead: Ahead) {
         self.ahead = ahead;
     }
 

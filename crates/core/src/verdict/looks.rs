@@ -1,8 +1,8 @@
 //! Looks at one thing over a span of time, whoever has taken them.
 //!
 //! Several alerters look at the same things and keep in one place what they see, so that each judges by the looks of all and looks only
-//! when nobody else just has. A look has the time at which NATS has answered, by its clock, so the clocks of alerters do not matter. Those
-//! of several servers differ a little, which costs a look now and then; one that is wrong costs its own.
+//! when nobody else just has. A look has the time at which NATS has answered, by the clock of the server that leads the stream, and whoever
+//! asks how old it is brings `now` to that clock. Where another server leads it from then on, clocks that differ cost a look or some.
 
 use std::collections::{VecDeque, vec_deque};
 

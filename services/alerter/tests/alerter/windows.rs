@@ -173,6 +173,44 @@ async fn a_destinations_consumer_that_somebody_has_removed_is_told_of_and_made_a
 }
 
 #[tokio::test]
+async fn what_ends_while_a_destination_has_no_consumer_is_told_and_what_had_ended_is_not_again() {
+    let line = Line::start().await;
+    // Time enough for an alert to end before the consumer is made anew.
+    let alerter = line.alerter(Config { look_every: SignedDuration::from_millis(500), ..quick(&line) }).await;
+    let about = About::Chain(chain());
+    let refused_until = async |outcome, state| {
+        line.report(outcome).await;
+        line.becomes("poll_refused", &about, state).await;
+    };
+    refused_until(refused(), State::Raised).await;
+    refused_until(quiet(), State::Resolved).await;
+    line.drained().await;
+    let told = async |states: &[&str]| {
+        let calls = line.calls().await;
+        let of_it: Vec<_> = calls.iter().map(body).filter(|told| told["kind"] == "poll_refused").collect();
+        of_it.iter().map(|told| told["state"].as_str().unwrap().to_owned()).eq(states.iter().copied())
+    };
+    assert!(told(&["raised", "resolved"]).await);
+
+    let consumer = Consumer { name: "notifier-webhook", ..DESTINATION };
+    operator::remove(&line.bus, &consumer).await.unwrap();
+    line.becomes("reader_stopped", &object(consumer.name), State::Raised).await;
+    line.becomes("reader_stopped", &object(consumer.name), State::Resolved).await;
+    line.drained().await;
+    assert!(told(&["raised", "resolved"]).await);
+
+    refused_until(refused(), State::Raised).await;
+    line.drained().await;
+    operator::remove(&line.bus, &consumer).await.unwrap();
+    refused_until(quiet(), State::Resolved).await;
+    line.becomes("reader_stopped", &object(consumer.name), State::Raised).await;
+    line.becomes("reader_stopped", &object(consumer.name), State::Resolved).await;
+    line.drained().await;
+    assert!(told(&["raised", "resolved", "raised", "resolved"]).await);
+    alerter.stop().await;
+}
+
+#[tokio::test]
 async fn a_sink_that_is_taken_out_of_use_is_forgotten() {
     let line = Line::start().await;
     let config = || Config { settles_after: SignedDuration::from_secs(1), ..quick(&line) };

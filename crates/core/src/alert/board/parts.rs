@@ -19,6 +19,33 @@ pub struct Known {
     pub last: Option<Alert>,
 }
 
+/// How far a clock is ahead of NATS's. The server that leads a stream gives its looks and messages their times, and servers' clocks may be
+/// apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ahead {
+    /// Of NATS as a whole, for streams that have not been asked.
+    pub all: SignedDuration,
+    /// Of the servers that lead these streams.
+    pub by_stream: BTreeMap<&'static str, SignedDuration>,
+}
+
+impl Ahead {
+    /// Of the server that leads the stream.
+    #[must_use]
+    pub fn of(&self, stream: &str) -> SignedDuration {
+        self.by_stream.get(stream).copied().unwrap_or(self.all)
+    }
+
+    /// The streams whose servers' clocks are farthest apart, the one that is behind first, and by how much; `None` below two.
+    #[must_use]
+    pub fn apart(&self) -> Option<(&'static str, &'static str, SignedDuration)> {
+        // Whoever is farther ahead of a clock has it behind the others.
+        let (behind, most) = self.by_stream.iter().max_by_key(|(_, ahead)| **ahead)?;
+        let (before, least) = self.by_stream.iter().min_by_key(|(_, ahead)| **ahead)?;
+        (behind != before).then(|| (*behind, *before, most.saturating_sub(*least)))
+    }
+}
+
 /// One thing to do for an alert.
 #[derive(Debug, PartialEq)]
 pub enum Step {

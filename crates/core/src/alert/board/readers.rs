@@ -1,8 +1,8 @@
 //! Streams and their readers, as all alerters together see them.
 //!
 //! The board judges by what was kept of everybody's looks, never by its own: two alerters judge alike, and one that has just started knows
-//! what the others know. Where nobody has looked for a while nothing can be said, so nothing is raised and nothing ends. All times are
-//! NATS's: those of looks and of messages, and `now`, which is brought to its clock.
+//! what the others know. Where nobody has looked for a while nothing can be said, so nothing is raised and nothing ends. All times of a
+//! stream are those of the server that leads it: of looks, of messages, and `now`, which is brought to its clock.
 
 use std::collections::HashMap;
 
@@ -103,14 +103,14 @@ impl Board {
         }
     }
 
-    /// The same moment by NATS's clock.
-    fn by_nats(&self, moment: Timestamp) -> Timestamp {
-        moment.saturating_sub(self.ahead).unwrap_or(moment)
+    /// The same moment by the clock of the server that leads the stream.
+    fn by_nats(&self, stream: &str, moment: Timestamp) -> Timestamp {
+        moment.saturating_sub(self.ahead.of(stream)).unwrap_or(moment)
     }
 
-    /// The same moment by the clock of the times that the board is given.
-    fn by_ours(&self, moment: Timestamp) -> Timestamp {
-        moment.saturating_add(self.ahead).unwrap_or(moment)
+    /// The same moment, which that clock shows, by the clock of the times that the board is given.
+    fn by_ours(&self, stream: &str, moment: Timestamp) -> Timestamp {
+        moment.saturating_add(self.ahead.of(stream)).unwrap_or(moment)
     }
 
     /// Of one that does not exist, looks say how it was.
@@ -138,7 +138,7 @@ impl Board {
     }
 
     fn find_of(&self, kind: Kind, stream: &str, name: &str, reader: &Watched, now: Timestamp) -> Finding {
-        let (who, now) = (reader::Reader { name, stream, role: reader.role }, self.by_nats(now));
+        let (who, now) = (reader::Reader { name, stream, role: reader.role }, self.by_nats(stream, now));
         if let Some(since) = reader.missing_since(self.timing.fresh_for(), now).filter(|_| kind == Kind::ReaderStopped)
         {
             return reader::missing(who, since);
@@ -154,8 +154,8 @@ impl Board {
     /// Findings about readers of streams, where `duties` says what of the fetchers' is told of elsewhere.
     pub(super) fn find_readers(&self, deaths: Stage, duties: &Duties, now: Timestamp, all: &mut Vec<Found>) {
         let found = &mut Vec::new();
-        let by_nats = self.by_nats(now);
         for ((stream, name), reader) in &self.readers {
+            let by_nats = self.by_nats(stream, now);
             let is_fresh = self.is_fresh(reader, by_nats);
             for kind in reader.role.kinds() {
                 let finding = if (*kind, reader.role) == (Kind::ReaderStopped, Role::Duties) {
@@ -166,7 +166,7 @@ impl Board {
                 found.push(Found::object(*kind, name, finding));
             }
             if let Some(destination) = destination_of(name).filter(|_| reader.role == Role::Destination) {
-                let finding = if is_fresh { self.find_failing(destination, reader) } else { Finding::Unsure };
+                let finding = if is_fresh { self.find_failing(stream, destination, reader) } else { Finding::Unsure };
                 found.push(Found::object(Kind::DestinationFailing, destination, finding));
             }
             if reader.role != Role::Sink {
@@ -185,16 +185,16 @@ impl Board {
         !self.readers.keys().any(|(_, name)| Object::named(name) == *object)
     }
 
-    fn find_failing(&self, destination: &str, reader: &Watched) -> Finding {
+    fn find_failing(&self, stream: &str, destination: &str, reader: &Watched) -> Finding {
         let Some(newest) = reader.window.newest() else { return Finding::Unsure };
-        let (watched_since, patience) = (self.by_nats(self.watched_since), self.timing.reader.stands_still);
+        let (watched_since, patience) = (self.by_nats(stream, self.watched_since), self.timing.reader.stands_still);
         destination::failing(destination, newest.oldest_at, watched_since, patience, newest.at)
     }
 
     /// Findings about the room of streams.
     pub(super) fn find_streams(&self, now: Timestamp, found: &mut Vec<Found>) {
-        let now = self.by_nats(now);
         for (stream, room) in &self.rooms {
+            let now = self.by_nats(stream, now);
             let newest = room.newest().filter(|_| room.are_fresh(self.timing.fresh_for(), now));
             let finding =
                 newest.map_or(Finding::Unsure, |fill| reader::filling(stream, fill.bytes, fill.max_bytes, now));
@@ -203,15 +203,14 @@ impl Board {
     }
 
     pub(super) fn seen_readers(&self, now: Timestamp) -> Vec<SeenReader> {
-        let now = self.by_nats(now);
         let looked_at = self.readers.iter().filter(|(_, reader)| !reader.window.looks().is_empty());
         let seen = looked_at.map(|((stream, name), reader)| {
-            let newest = reader.window.newest().filter(|_| self.is_fresh(reader, now));
+            let newest = reader.window.newest().filter(|_| self.is_fresh(reader, self.by_nats(stream, now)));
             let lag = newest.map(|look| Lag {
                 messages: look.lag(),
                 age: look.age(),
                 repeats: reader.window.repeats().filter(|_| reader.role == Role::Consumer),
-                evicts_at: reader.window.evicts_at().map(|at| self.by_ours(at)),
+                evicts_at: reader.window.evicts_at().map(|at| self.by_ours(stream, at)),
             });
             SeenReader { name: name.clone(), stream, now: lag }
         });
@@ -219,11 +218,10 @@ impl Board {
     }
 
     pub(super) fn seen_streams(&self, now: Timestamp) -> Vec<SeenStream> {
-        let now = self.by_nats(now);
-        let fresh = |room: &Room| room.newest().filter(|_| room.are_fresh(self.timing.fresh_for(), now)).copied();
-        let seen = |(name, room): (&&'static str, &Room)| SeenStream {
-            name,
-            now: fresh(room).map(|fill| (fill, room.full_at(self.timing.reader).map(|at| self.by_ours(at)))),
+        let seen = |(name, room): (&&'static str, &Room)| {
+            let fresh = room.newest().filter(|_| room.are_fresh(self.timing.fresh_for(), self.by_nats(name, now)));
+            let full_at = || room.full_at(self.timing.reader).map(|at| self.by_ours(name, at));
+            SeenStream { name, now: fresh.map(|fill| (*fill, full_at())) }
         };
         self.rooms.iter().map(seen).collect()
     }

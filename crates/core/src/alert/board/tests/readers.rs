@@ -48,7 +48,7 @@ fn a_clock_that_is_wrong_changes_nothing_about_streams_and_their_readers() {
     let hours = |hours| SignedDuration::from_hours(hours);
     for ahead in [hours(5), hours(-5)] {
         let mut board = board([]);
-        board.set_ahead(ahead);
+        board.set_ahead(Ahead { all: ahead, ..Ahead::default() });
         let mut sweep = |second, bytes| {
             board.see(&normalizer([still(0)]));
             board.see(&room("PAGES", [(0, bytes)]));
@@ -62,6 +62,36 @@ fn a_clock_that_is_wrong_changes_nothing_about_streams_and_their_readers() {
         assert_eq!(sweep(1, 96), (raised.map(String::from).to_vec(), vec![end]));
         // A look that is too old is so by NATS's clock.
         assert_eq!(sweep(96, 0), (vec![], vec![]));
+    }
+}
+
+#[test]
+fn each_stream_is_judged_by_the_clock_of_the_server_that_leads_it() {
+    for wrong in [-120, 120, -18_000, 18_000] {
+        let mut board = board([]);
+        let by_stream = [("PAGES", SignedDuration::from_secs(-wrong)), ("EVENTS", SignedDuration::ZERO)].into();
+        board.set_ahead(Ahead { by_stream, ..Ahead::default() });
+        let see = |board: &mut Board, second: i64, seen: fn(i64) -> Look, bytes| {
+            let shown = second + wrong;
+            let since = Look { oldest_at: seen(shown).oldest_at.map(|_| at(shown - 1_000)), ..seen(shown) };
+            board.see(&normalizer([Look { moved_at: Some(at(shown - 1_000)), ..since }]));
+            board.see(&kept("EVENTS", "files", Role::Sink, [seen(second)]));
+            board.see(&room("PAGES", [(shown, bytes)]));
+            board.see(&room("EVENTS", [(second, bytes)]));
+            sweep(board, second + 1)
+        };
+        let all = |change: &str| {
+            ["reader_stopped files", "reader_stopped normalizer", "stream_filling EVENTS", "stream_filling PAGES"]
+                .map(|alert| format!("{alert} {change}"))
+        };
+        assert_eq!(see(&mut board, 0, still, 96), all("Raised after 0"), "{wrong}");
+        let (_, sight) = board.sweep(at(1));
+        assert!(sight.readers.iter().all(|reader| reader.now.is_some()), "{wrong}: {sight:?}");
+        assert!(sight.streams.iter().all(|stream| stream.now.is_some()), "{wrong}: {sight:?}");
+        // Whoever compares the end with the time has our clock.
+        let ends: Vec<_> = sight.readers.iter().filter_map(|reader| reader.now?.evicts_at).collect();
+        assert_eq!(ends, [at(7 * 24 * 3_600 - 1_000); 2], "{wrong}");
+        assert_eq!(see(&mut board, 30, done, 0), all("Resolved after 1"), "{wrong}");
     }
 }
 
