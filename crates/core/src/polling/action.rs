@@ -110,7 +110,7 @@ pub enum Settled {
     Dropped,
 }
 
-/// What [`Turn::handle`] decides.
+/// What [`super::Turn::handle`] decides.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     /// Set when the fate of a published page became known with this input.
