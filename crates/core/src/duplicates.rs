@@ -76,7 +76,7 @@ pub enum Breadth {
 
 impl Breadth {
     /// Uuids that a walk back may gather.
-    const fn recalled(self) -> usize {
+    pub(crate) const fn recalled(self) -> usize {
         match self {
             Self::Usual => MAX_UUIDS,
             Self::Wide => MAX_UUIDS_RECALLED,

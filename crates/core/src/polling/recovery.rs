@@ -41,8 +41,8 @@ pub(super) fn wanted(history: &History, start: Timestamp) -> Timestamp {
 
 /// The point to begin at, where stored events can be recognised from `covered` on, and what is passed by.
 ///
-/// The point may lie ahead by as much as a clock was, and what happens until then comes by the audit, which waits for it: a request that
-/// begins earlier would bring again what cannot be recognised.
+/// Where thousands of events claim to be from the future, the point may lie there, and what happens until then comes by the audit, which waits
+/// for it: a request that begins earlier would bring again what cannot be recognised.
 pub(super) fn after_a_cursor(history: &History, start: Timestamp, covered: Timestamp) -> (Timestamp, Option<Span>) {
     let from = covered.max(wanted(history, start));
     (from, passed_by(history, start, from))

@@ -389,7 +389,7 @@ fn a_chain_without_pages_begins_again_behind_what_it_has_stored() {
         let wanted = ago(27);
         let action = turn.handle(Input::FetchFailed(bad_request()), now()).action;
         assert_eq!((action, turn.reached()), (Action::LookBack { from: wanted }, Some(reached)));
-        let from = LookBack::new(Feed::ItemUsages, wanted, turn.reached(), Breadth::Wide, 1).finish().1;
+        let from = LookBack::new(Feed::ItemUsages, wanted, now(), turn.reached(), Breadth::Wide, 1).finish().1;
         turn.handle(Input::LookedBack { covered: from }, now());
         turn.handle(Input::Fetched(page("new", true, 3)), now());
         turn.handle(Input::Published(Published::Stored(8)), now());

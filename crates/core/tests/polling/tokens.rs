@@ -144,9 +144,9 @@ impl World {
         self.stored.get(older).filter(|_| older >= self.expired)
     }
 
-    fn look_back(&self, from: Timestamp, turn: &Turn, most: u32) -> (Window, Timestamp) {
+    fn look_back(&self, from: Timestamp, now: Timestamp, turn: &Turn, most: u32) -> (Window, Timestamp) {
         let (mut back, mut sequence) =
-            (LookBack::new(FEED, from, turn.reached(), Breadth::Wide, most), turn.sequence());
+            (LookBack::new(FEED, from, now, turn.reached(), Breadth::Wide, most), turn.sequence());
         while back.goes_on() {
             let Some(page) = self.page_at(sequence) else { break };
             sequence = back.take(page);
@@ -158,7 +158,7 @@ impl World {
     fn window(&self, turn: &Turn) -> Window {
         if let Some(from) = turn.recovering_from() {
             let since = u32::try_from(self.stored.len() - self.looked_back_at).unwrap();
-            return self.look_back(from, turn, self.most + since).0;
+            return self.look_back(from, from, turn, self.most + since).0;
         }
         let mut window = Window::default();
         self.stored[self.expired..].iter().rev().all(|page| window.recall(uuids(page)));
@@ -221,7 +221,7 @@ impl World {
                 Action::Recover => self.recovered(),
                 Action::LookBack { from } => {
                     self.looked_back_at = self.stored.len();
-                    Input::LookedBack { covered: self.look_back(*from, &turn, self.most).1 }
+                    Input::LookedBack { covered: self.look_back(*from, self.now, &turn, self.most).1 }
                 }
                 Action::Fetch(request) => {
                     let (input, page) = self.fetch(request, &turn);

@@ -31,6 +31,7 @@ pub(crate) struct Page {
     pub(crate) total: u64,
     newest: Option<Timestamp>,
     latest: Option<Timestamp>,
+    older_until: Option<Timestamp>,
     recovering_from: Option<Timestamp>,
     recoveries: u32,
 }
@@ -188,7 +189,11 @@ impl World {
 
     fn fetch(&self, request: &Request, turn: &Turn, known: &BTreeSet<usize>) -> Result<(Page, Fetched), Failure> {
         let (from, size, since) = match request {
-            Request::From { start, limit } => (0, usize::try_from(*limit).unwrap(), *start),
+            Request::From { start, limit } => {
+                let next = self.now() + SignedDuration::from_nanos(1);
+                assert!(*start <= next, "what happens from now on is asked for");
+                (0, usize::try_from(*limit).unwrap(), *start)
+            }
             Request::After(cursor) => {
                 let (place, since) = cursor.as_str().rsplit_once(' ').unwrap();
                 let parts: Vec<usize> = place.split(' ').map(|part| part.parse().unwrap()).collect();
@@ -217,6 +222,7 @@ impl World {
             total: turn.events_total() + u64::from(new_items),
             newest: turn.newest_event_at().max(newest),
             latest: turn.latest_event_at().max(latest),
+            older_until: turn.stored_until(),
             recovering_from: turn.recovering_from().filter(|_| has_more),
             recoveries: turn.recoveries(),
         };
@@ -235,17 +241,23 @@ impl World {
         ))
     }
 
-    /// What finds room of all that is stored from a time on, the newest pages first, and from when on that is everything.
-    fn recall(&self, from: Timestamp, turn: &Turn, room: usize) -> (Recalled, Timestamp) {
-        let (sequence, mut bound) = (turn.sequence(), turn.reached());
+    /// What finds room of all that is stored from a time on, the newest pages first, and from when on that is everything. There is always
+    /// room for what is later than `now`.
+    fn recall(&self, from: Timestamp, now: Timestamp, turn: &Turn, room: usize) -> (Recalled, Timestamp) {
+        let (sequence, mut bound, mut from, mut is_full) = (turn.sequence(), turn.reached(), from, false);
         let mut events = BTreeSet::new();
         let kept = self.stored.iter().enumerate().take(usize::try_from(sequence).unwrap()).skip(self.expired);
         for (older, page) in kept.rev() {
-            bound = page.latest.or(Some(self.now()));
-            if events.len() + page.events.len() > room {
-                break;
+            let latest = page.latest.unwrap_or(self.now());
+            if !is_full && events.len() + page.events.len() > room {
+                bound = Some(latest);
+                if latest < now {
+                    break;
+                }
+                (is_full, from) = (true, from.max(now));
             }
-            events.extend(&page.events);
+            events.extend(page.events.iter().filter(|event| !is_full || self.time_of(**event) >= from));
+            bound = page.older_until.map_or(latest, |until| until.min(latest)).into();
             if older == 0 {
                 bound = None;
             } else if bound.is_some_and(|bound| bound < from) {
@@ -263,7 +275,7 @@ impl World {
         let recalled = recalled.insert(match (turn.recovering_from(), kept) {
             (None, _) => Recalled { sequence: turn.sequence(), events: BTreeSet::new() },
             (Some(_), Some(kept)) => kept,
-            (Some(from), None) => self.recall(from, turn, self.memory.saturating_mul(2)).0,
+            (Some(from), None) => self.recall(from, from, turn, self.memory.saturating_mul(2)).0,
         });
         &recalled.events
     }
@@ -361,7 +373,7 @@ impl World {
             (Action::Fetch(_), Luck::ApiFails) => Input::FetchFailed(failure()),
             (Action::Fetch(_), Luck::Refuses(code, retry_after)) => Input::FetchFailed(refusal(code, retry_after)),
             (Action::LookBack { from }, _) => {
-                let (recalled, covered) = self.recall(*from, &running.turn, self.memory);
+                let (recalled, covered) = self.recall(*from, self.now(), &running.turn, self.memory);
                 fetcher.recalled = Some(recalled);
                 Input::LookedBack { covered }
             }

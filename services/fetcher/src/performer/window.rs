@@ -6,6 +6,7 @@ use latchkey_core::{
     look_back::{LookBack, MAX_PAGES},
     polling::{Input, Turn},
 };
+use latchkey_runtime::clock;
 
 use super::Performer;
 use crate::{history, memory::Remembered};
@@ -14,7 +15,7 @@ impl Performer<'_> {
     /// What could be recognised if the API sent it again; it stays in memory for the pages to come.
     pub(super) async fn look_back(&mut self, from: Timestamp, turn: &Turn) -> Input {
         let sequence = turn.sequence();
-        let back = LookBack::new(self.chain.feed, from, turn.reached(), Breadth::Wide, MAX_PAGES);
+        let back = LookBack::new(self.chain.feed, from, clock::now(), turn.reached(), Breadth::Wide, MAX_PAGES);
         match history::wide(self.bus, sequence, back).await {
             Ok((window, covered)) => {
                 self.memory.window = Some(wide(sequence, window, from));
@@ -47,7 +48,7 @@ impl Performer<'_> {
             }
             (None, Some(from)) => {
                 let reached = turn.reached();
-                let back = LookBack::new(self.chain.feed, from, reached, Breadth::WideAgain, 2 * MAX_PAGES);
+                let back = LookBack::new(self.chain.feed, from, from, reached, Breadth::WideAgain, 2 * MAX_PAGES);
                 wide(sequence, history::wide(self.bus, sequence, back).await?.0, from)
             }
         };
