@@ -101,6 +101,8 @@ impl<T: Wire> Deliveries<T> {
                 Some(Err(error)) => {
                     tracing::debug!(consumer = self.consumer, %error, "pulling failed; trying again");
                     self.messages.rest();
+                    // One that was removed between two pull requests has nobody who would say so.
+                    self.messages.check(exists(self.bus.clone(), self.consumer.clone(), self.stream));
                 }
                 None => self.messages.broken(),
             }
@@ -128,12 +130,19 @@ impl<T: Wire> Deliveries<T> {
 
 async fn pull(bus: Bus, consumer: String, stream: &str, prefetch: usize) -> Result<pull::Stream, Error> {
     let failed = |error: &dyn std::fmt::Display| Error::unavailable("pulling messages", format!("{consumer}: {error}"));
-    let missing = |error| Error::of_consumer("pulling messages", &format!("consumer {consumer}"), &error);
-    let handle: jetstream::consumer::PullConsumer =
-        bus.jetstream.get_consumer_from_stream(&consumer, stream).await.map_err(missing)?;
+    let handle = handle(&bus, &consumer, stream).await?;
     let messages =
         handle.stream().max_messages_per_batch(prefetch).heartbeat(HEARTBEAT).expires(EXPIRES).messages().await;
     messages.map_err(|error| failed(&error))
+}
+
+async fn exists(bus: Bus, consumer: String, stream: &str) -> Result<(), Error> {
+    handle(&bus, &consumer, stream).await.map(drop)
+}
+
+async fn handle(bus: &Bus, consumer: &str, stream: &str) -> Result<jetstream::consumer::PullConsumer, Error> {
+    let missing = |error| Error::of_consumer("pulling messages", &format!("consumer {consumer}"), &error);
+    bus.jetstream.get_consumer_from_stream(consumer, stream).await.map_err(missing)
 }
 
 fn delivered<T: Wire>(message: jetstream::Message) -> Result<Delivered<T>, Error> {
