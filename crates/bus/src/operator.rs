@@ -2,11 +2,13 @@
 
 use async_nats::{HeaderMap, jetstream::consumer::pull};
 use latchkey_contracts::{
-    Chain, subject,
+    Chain,
+    page::RawPage,
+    subject,
     topology::{Consumer, PAGES, Stream},
 };
 
-use crate::{Error, connect::Bus, provision::consumer_config};
+use crate::{Error, Publication, connect::Bus, provision::consumer_config};
 
 /// `nats stream purge`.
 pub async fn purge(bus: &Bus, stream: &Stream) -> Result<(), Error> {
@@ -17,6 +19,22 @@ pub async fn purge(bus: &Bus, stream: &Stream) -> Result<(), Error> {
 /// `nats stream purge PAGES --subject`, of a chain.
 pub async fn purge_pages(bus: &Bus, chain: &Chain) -> Result<(), Error> {
     bus.purge(&PAGES, subject::page(chain), u64::MAX).await
+}
+
+/// `nats pub`, of pages of a chain that nobody polls, until stream PAGES has no room for the smallest.
+pub async fn fill_pages(bus: &Bus, chain: &Chain) -> Result<(), Error> {
+    let mut last = 0;
+    for size in [500_000, 50_000, 5_000, 500, 1] {
+        loop {
+            let page = RawPage { page_id: format!("{last:032}"), body: vec![0; size].into(), ..RawPage::default() };
+            match bus.publish_page(chain, &page, last).await? {
+                Publication::Stored { sequence } => last = sequence,
+                Publication::Full => break,
+                other => return Err(Error::unavailable("filling stream PAGES", format!("{other:?}"))),
+            }
+        }
+    }
+    Ok(())
 }
 
 /// `nats stream rm`.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use latchkey_bus::{Bus, Publication, operator};
-use latchkey_contracts::{Chain, Feed, checkpoint::Checkpoint, page::RawPage};
+use latchkey_bus::operator;
+use latchkey_contracts::{Chain, Feed, checkpoint::Checkpoint};
 use latchkey_runtime::{Metrics, shutdown::Reason};
 use latchkey_simulator::{Fault, Plan, Rule, When};
 use serde_json::json;
@@ -44,7 +44,7 @@ async fn a_page_that_finds_no_room_is_named_and_stored_once_there_is_some() {
     // PAGES has 6 MB of it.
     let world = World::of_streams_up_to(16 << 20, company()).await;
     let others = Chain { source: "others".parse().unwrap(), feed: Feed::ItemUsages };
-    fill(&world.bus, &others).await;
+    operator::fill_pages(&world.bus, &others).await.unwrap();
     let (running, shutdown) = world.run_with(&json!({"feeds": ["item_usages"]}), &Metrics::new()).await;
     let told = world.checkpoint_where(Feed::ItemUsages, |checkpoint| refused_for(checkpoint, "stream_full")).await;
     assert_eq!((told.cursor.as_str(), told.events_total), ("", 0), "a cursor counts with its page");
@@ -54,19 +54,4 @@ async fn a_page_that_finds_no_room_is_named_and_stored_once_there_is_some() {
     shutdown.begin(Reason::Finished);
     running.await.unwrap();
     world.assert_complete(Feed::ItemUsages).await;
-}
-
-/// Leaves no room in stream PAGES.
-async fn fill(bus: &Bus, chain: &Chain) {
-    let mut last = 0;
-    for size in [500_000, 50_000, 5_000, 500, 1] {
-        loop {
-            let page = RawPage { page_id: format!("{last:032}"), body: vec![0; size].into(), ..RawPage::default() };
-            match bus.publish_page(chain, &page, last).await.unwrap() {
-                Publication::Stored { sequence } => last = sequence,
-                Publication::Full => break,
-                other => panic!("{other:?}"),
-            }
-        }
-    }
 }

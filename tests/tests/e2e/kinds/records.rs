@@ -1,6 +1,6 @@
 //! Events that are refused, that differ from their schema, or that polling does not bring.
 
-use latchkey_bus::{Bus, Publication, operator};
+use latchkey_bus::operator;
 use latchkey_contracts::{alert::alert::Severity, page::RawPage};
 use latchkey_simulator::{BadItem, Fault, NewEvent, Plan, RequestKind, Rule, clock};
 
@@ -93,7 +93,7 @@ async fn lk109_events_that_an_audit_finds_and_cannot_store() {
     let watched = Watched::with_room(simulator(account()).await, &audited(), Some(64 << 20)).await;
     watched.caught_up().await;
     let others = Chain { source: "others".parse().unwrap(), feed: Feed::ItemUsages };
-    fill(watched.line.bus(), &others).await;
+    operator::fill_pages(watched.line.bus(), &others).await.unwrap();
     watched.simulator.set_plan(skipped(1.0)).unwrap();
     watched.simulator.append_sample(ACCOUNT, USAGES, 40).unwrap();
     let raised = watched.raised(Kind::EventsMissed, &usages()).await;
@@ -104,19 +104,4 @@ async fn lk109_events_that_an_audit_finds_and_cannot_store() {
     let audited = watched.line.bus().last_reread("audit", &chain(Feed::ItemUsages)).await.unwrap().unwrap();
     assert_eq!(audited.message.last_missing.unwrap().repaired, 40);
     watched.stop().await;
-}
-
-/// Leaves no room in stream PAGES.
-async fn fill(bus: &Bus, chain: &Chain) {
-    let mut last = 0;
-    for size in [500_000, 50_000, 5_000, 500, 1] {
-        loop {
-            let page = RawPage { page_id: format!("{last:032}"), body: vec![0; size].into(), ..RawPage::default() };
-            match bus.publish_page(chain, &page, last).await.unwrap() {
-                Publication::Stored { sequence } => last = sequence,
-                Publication::Full => break,
-                other => panic!("{other:?}"),
-            }
-        }
-    }
 }
