@@ -46,7 +46,7 @@ pub(crate) struct Notifier {
     /// How long its consumer may be missing before it is made anew: long enough for others to be told.
     anew_after: SignedDuration,
     metrics: Metrics,
-    /// What was over before is not told. A consumer that is made anew moves it not: what has ended while there was none is news.
+    /// What was over before is not told. It stays where a consumer is made anew: what has ended while there was none is news.
     since: Timestamp,
     /// The newest transition that this alerter has answered for, by sequence and time: where the stream itself is made anew, its sequences
     /// begin again.
