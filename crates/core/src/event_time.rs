@@ -65,7 +65,7 @@ fn under(key: &Finder<'_>, item: &[u8]) -> Option<Timestamp> {
         let value = item[at + key.needle().len()..].trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
         let text = value.strip_prefix(b"\"")?;
         let end = memchr::memchr(b'"', text)?;
-        timestamp::parse_rfc3339(str::from_utf8(&text[..end]).ok()?)
+        timestamp::parse_rfc3339(str::from_utf8(&text[..end]).ok()?)?.to_timestamp()
     })
 }
 

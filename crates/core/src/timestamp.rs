@@ -5,15 +5,17 @@
 
 mod pattern;
 
-use jiff::{Timestamp, civil, tz::Offset};
+use jiff::{SignedDuration, Timestamp, civil, tz::Offset};
 
 pub use pattern::{MAX_PATTERN_BYTES, Pattern, PatternError};
 
-/// 0000-01-01T00:00:00Z. RFC 3339 has no form for years before it.
-const YEAR_ZERO: i64 = -62_167_219_200;
+/// 1970-01-01T00:00:00Z.
+const EPOCH: civil::DateTime = civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
 /// Digits after the decimal point that an instant keeps.
 const NANO_DIGITS: usize = 9;
+
+const NANOS_PER_SECOND: i128 = 1_000_000_000;
 
 /// The digits of each number below 100.
 const PAIRS: [[u8; 2]; 100] = {
@@ -41,9 +43,38 @@ pub enum Unit {
     Nanos,
 }
 
+/// An instant as events carry it: in UTC, in the years 0 to 9999, for which RFC 3339 has a form.
+///
+/// [`Timestamp`] ends a day before the year 9999 does, and many programs write "never" as the last second of that year.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Utc(civil::DateTime);
+
+impl Utc {
+    /// The instant of a date and a time of day at `offset`.
+    fn of(datetime: civil::DateTime, offset: Offset) -> Option<Self> {
+        let utc = if offset.seconds() == 0 {
+            datetime
+        } else {
+            datetime.checked_sub(SignedDuration::from_secs(offset.seconds().into())).ok()?
+        };
+        (utc.year() >= 0).then_some(Self(utc))
+    }
+
+    /// The instant that lies `duration` behind this one.
+    fn checked_add(self, duration: SignedDuration) -> Option<Self> {
+        Self::of(self.0.checked_add(duration).ok()?, Offset::UTC)
+    }
+
+    /// For who computes with it; `None` in the last 26 hours of 9999.
+    #[must_use]
+    pub fn to_timestamp(self) -> Option<Timestamp> {
+        Offset::UTC.to_timestamp(self.0).ok()
+    }
+}
+
 /// Reads `2023-03-15T16:32:50.123456789Z` or the same with an offset such as `+02:00`.
 #[must_use]
-pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
+pub fn parse_rfc3339(text: &str) -> Option<Utc> {
     let (head, rest) = text.as_bytes().split_first_chunk()?;
     let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2] = head else {
         return None;
@@ -53,19 +84,19 @@ pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
     let (nanos, zone) = fraction(rest)?;
     let second = pair(s1, s2).filter(|second| *second < 60)?;
     let time = civil::Time::new(pair(h1, h2)?, pair(n1, n2)?, second, nanos).ok()?;
-    writable(offset(zone)?.to_timestamp(date.to_datetime(time)).ok()?)
+    Utc::of(date.to_datetime(time), offset(zone)?)
 }
 
 /// Reads a count of `unit` since 1970-01-01T00:00:00Z, in plain decimal digits.
 #[must_use]
-pub fn parse_unix(text: &str, unit: Unit) -> Option<Timestamp> {
+pub fn parse_unix(text: &str, unit: Unit) -> Option<Utc> {
     let (negative, magnitude) = text.strip_prefix('-').map_or((false, text), |magnitude| (true, magnitude));
     let (whole, part) = magnitude.split_once('.').map_or((magnitude, None), |(whole, part)| (whole, Some(part)));
     if whole.is_empty() || !whole.bytes().all(|digit| digit.is_ascii_digit()) {
         return None;
     }
     let (scale, part) = match unit {
-        Unit::Seconds => (1_000_000_000, part),
+        Unit::Seconds => (NANOS_PER_SECOND, part),
         Unit::Millis => (1_000_000, part.map(|_| "")),
         Unit::Micros => (1_000, part.map(|_| "")),
         Unit::Nanos => (1, part.map(|_| "")),
@@ -75,25 +106,28 @@ pub fn parse_unix(text: &str, unit: Unit) -> Option<Timestamp> {
         None => 0,
     };
     let nanos = whole.parse::<i128>().ok()?.checked_mul(scale)?.checked_add(part)?;
-    writable(Timestamp::from_nanosecond(if negative { -nanos } else { nanos }).ok()?)
+    let nanos = if negative { -nanos } else { nanos };
+    let second = i64::try_from(nanos.div_euclid(NANOS_PER_SECOND)).ok()?;
+    let part = i32::try_from(nanos.rem_euclid(NANOS_PER_SECOND)).ok()?;
+    Utc(EPOCH).checked_add(SignedDuration::new(second, part))
 }
 
 /// Reads what [`write_rfc3339`] writes, and no other form of RFC 3339.
 #[must_use]
-pub fn parse_written(text: &str) -> Option<Timestamp> {
+pub fn parse_written(text: &str) -> Option<Utc> {
     const LENGTH: usize = "2023-03-15T16:32:50.123456789Z".len();
     if text.len() == LENGTH && text.ends_with('Z') { parse_rfc3339(text) } else { None }
 }
 
 /// Appends `2023-03-15T16:32:50.123456789Z`: the form of declared timestamp fields.
-pub fn write_rfc3339(out: &mut Vec<u8>, timestamp: Timestamp) {
-    write(out, timestamp, b'T');
+pub fn write_rfc3339(out: &mut Vec<u8>, instant: Utc) {
+    write(out, instant.0, b'T');
     out.push(b'Z');
 }
 
 /// Appends `2023-03-15 16:32:50.123456789`, UTC: the form of `p_` fields, as in Panther's tables.
 pub fn write_panther(out: &mut Vec<u8>, timestamp: Timestamp) {
-    write(out, timestamp, b' ');
+    write(out, Offset::UTC.to_datetime(timestamp), b' ');
 }
 
 /// Nanoseconds since 1970-01-01T00:00:00Z; `None` outside 1677-09-21 … 2262-04-11, which 64 bits cannot hold.
@@ -102,8 +136,7 @@ pub fn unix_nano(timestamp: Timestamp) -> Option<i64> {
     i64::try_from(timestamp.as_nanosecond()).ok()
 }
 
-fn write(out: &mut Vec<u8>, timestamp: Timestamp, separator: u8) {
-    let datetime = Offset::UTC.to_datetime(timestamp);
+fn write(out: &mut Vec<u8>, datetime: civil::DateTime, separator: u8) {
     let year = u32::from(datetime.year().unsigned_abs());
     let [month, day] = [datetime.month(), datetime.day()].map(i8::unsigned_abs);
     let [hour, minute, second] = [datetime.hour(), datetime.minute(), datetime.second()].map(i8::unsigned_abs);
@@ -120,10 +153,6 @@ fn write(out: &mut Vec<u8>, timestamp: Timestamp, separator: u8) {
     }
     text[20] = PAIRS[nanos as usize / 100_000_000][1];
     out.extend_from_slice(&text);
-}
-
-fn writable(timestamp: Timestamp) -> Option<Timestamp> {
-    (timestamp.as_second() >= YEAR_ZERO).then_some(timestamp)
 }
 
 /// Writes the last two digits of a number.
@@ -185,9 +214,9 @@ mod tests {
 
     use super::*;
 
-    fn rfc3339(timestamp: Timestamp) -> String {
+    fn rfc3339(instant: Utc) -> String {
         let mut out = Vec::new();
-        write_rfc3339(&mut out, timestamp);
+        write_rfc3339(&mut out, instant);
         String::from_utf8(out).unwrap()
     }
 
@@ -205,6 +234,8 @@ mod tests {
             ("0001-01-01T00:00:00Z", Some("0001-01-01T00:00:00.000000000Z")),
             ("0000-01-01T00:00:00Z", Some("0000-01-01T00:00:00.000000000Z")),
             ("0000-01-01T00:00:00+01:00", None),
+            ("9999-12-31T23:59:59.999999999Z", Some("9999-12-31T23:59:59.999999999Z")),
+            ("9999-12-31T23:59:59-00:01", None),
             ("2023-02-29T00:00:00Z", None),
             ("2023-13-15T16:32:50Z", None),
             ("2023-03-15T24:00:00Z", None),
@@ -240,7 +271,10 @@ mod tests {
             ("1678897970123456789", Unit::Nanos, Some("2023-03-15T16:32:50.123456789Z")),
             ("1678897970123.5", Unit::Millis, None),
             ("1678897970.", Unit::Seconds, None),
+            ("-62167219200", Unit::Seconds, Some("0000-01-01T00:00:00.000000000Z")),
             ("-62167219201", Unit::Seconds, None),
+            ("253402300799", Unit::Seconds, Some("9999-12-31T23:59:59.000000000Z")),
+            ("253402300800", Unit::Seconds, None),
             ("1e9", Unit::Seconds, None),
             ("+5", Unit::Seconds, None),
             (" 5", Unit::Seconds, None),
@@ -255,24 +289,26 @@ mod tests {
     #[test]
     fn p_fields_have_the_form_of_panthers_tables() {
         let mut out = Vec::new();
-        write_panther(&mut out, parse_rfc3339("2023-03-15T16:32:50.01Z").unwrap());
+        write_panther(&mut out, "2023-03-15T16:32:50.01Z".parse().unwrap());
         assert_eq!(out, b"2023-03-15 16:32:50.010000000");
     }
 
     #[test]
     fn what_64_bits_cannot_hold_is_said() {
-        assert_eq!(unix_nano(parse_rfc3339("0001-01-01T00:00:00Z").unwrap()), None);
-        assert_eq!(unix_nano(parse_rfc3339("1970-01-01T00:00:01.000000002Z").unwrap()), Some(1_000_000_002));
+        assert_eq!(unix_nano("0001-01-01T00:00:00Z".parse().unwrap()), None);
+        assert_eq!(unix_nano("1970-01-01T00:00:01.000000002Z".parse().unwrap()), Some(1_000_000_002));
     }
 
     proptest! {
         #[test]
         fn every_instant_survives_writing_and_reading(nano in any::<i64>()) {
-            let timestamp = Timestamp::from_nanosecond(i128::from(nano)).unwrap();
-            let text = rfc3339(timestamp);
-            prop_assert_eq!(parse_rfc3339(&text), Some(timestamp));
+            let instant = parse_unix(&nano.to_string(), Unit::Nanos).unwrap();
+            let text = rfc3339(instant);
+            prop_assert_eq!(parse_rfc3339(&text), Some(instant));
             // An implementation that is not ours agrees.
+            let timestamp = Timestamp::from_nanosecond(i128::from(nano)).unwrap();
             prop_assert_eq!(text.parse::<Timestamp>().unwrap(), timestamp);
+            prop_assert_eq!(instant.to_timestamp(), Some(timestamp));
         }
     }
 }

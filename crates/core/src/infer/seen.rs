@@ -4,9 +4,7 @@
 
 use std::sync::LazyLock;
 
-use jiff::Timestamp;
-
-use crate::timestamp::{self, Pattern, Unit};
+use crate::timestamp::{self, Pattern, Unit, Utc};
 
 /// A set of kinds of values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -117,14 +115,15 @@ impl Seen {
         let found = rfc3339.map(|instant| (Self::RFC3339, instant)).or_else(|| epoch(text));
         let found = found.or_else(|| if quoted { by_pattern(text) } else { None });
         self.add(found.map_or(Self::NO_INSTANT, |(format, _)| format));
-        if found.is_some_and(|(_, instant)| timestamp::unix_nano(instant).is_none()) {
+        let near = |instant: Utc| instant.to_timestamp().and_then(timestamp::unix_nano);
+        if found.is_some_and(|(_, instant)| near(instant).is_none()) {
             self.add(Self::FAR);
         }
     }
 }
 
 /// The one unit in which `text` is an instant of our time.
-fn epoch(text: &str) -> Option<(Seen, Timestamp)> {
+fn epoch(text: &str) -> Option<(Seen, Utc)> {
     let units = [
         (Seen::UNIX, Unit::Seconds),
         (Seen::UNIX_MS, Unit::Millis),
@@ -133,7 +132,7 @@ fn epoch(text: &str) -> Option<(Seen, Timestamp)> {
     ];
     units.into_iter().find_map(|(format, unit)| {
         let instant = timestamp::parse_unix(text, unit)?;
-        PLAUSIBLE_SECONDS.contains(&instant.as_second()).then_some((format, instant))
+        PLAUSIBLE_SECONDS.contains(&instant.to_timestamp()?.as_second()).then_some((format, instant))
     })
 }
 
@@ -146,7 +145,7 @@ static PATTERNS: LazyLock<Vec<(Seen, Pattern)>> = LazyLock::new(|| {
 /// Lengths of texts of these patterns: others need not be tried.
 const PATTERN_LENGTHS: std::ops::RangeInclusive<usize> = 19..=40;
 
-fn by_pattern(text: &str) -> Option<(Seen, Timestamp)> {
+fn by_pattern(text: &str) -> Option<(Seen, Utc)> {
     if !PATTERN_LENGTHS.contains(&text.len()) || !text.starts_with(|unit: char| unit.is_ascii_digit()) {
         return None;
     }

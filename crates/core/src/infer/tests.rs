@@ -143,6 +143,7 @@ fn instants_are_known_by_form_and_numbers_by_name_too() {
         ("f", &["\"2026-01-02T03:04:05Z\"", "\"\""][..], "timestamp timeFormats: rfc3339 isEventTime: true"),
         ("f", &["\"2026-01-02T03:04:05Z\"", "\"yesterday\""], "string"),
         ("f", &["\"0001-01-01T00:00:00Z\""], "timestamp timeFormats: rfc3339"),
+        ("f", &["\"9999-12-31T23:59:59Z\""], "timestamp timeFormats: rfc3339"),
         ("f", &["1767323045"], "bigint"),
         ("created_at", &["1767323045"], "timestamp timeFormats: unix isEventTime: true"),
         ("created_at", &["1767323045.5", "\"1767323045\""], "timestamp timeFormats: unix isEventTime: true"),

@@ -5,11 +5,10 @@
 
 use std::borrow::Cow;
 
-use jiff::Timestamp;
-
 use crate::{
     json::{self, Text, Value},
     schema::{self, TimeFormat, Width},
+    timestamp::Utc,
 };
 
 /// Why a value does not fit.
@@ -102,7 +101,7 @@ pub(super) fn boolean(value: &Value<'_>) -> Coerced<bool> {
 }
 
 /// The first format that reads the value.
-pub(super) fn instant(value: &Value<'_>, formats: &[TimeFormat]) -> Coerced<Timestamp> {
+pub(super) fn instant(value: &Value<'_>, formats: &[TimeFormat]) -> Coerced<Utc> {
     match value {
         Value::Null => return Ok(None),
         Value::String(text) if text.raw().is_empty() => return Ok(None),

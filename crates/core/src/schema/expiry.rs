@@ -10,7 +10,10 @@ impl Schema {
     #[must_use]
     pub fn expiration(&self, row: &Value<'_>) -> Option<Timestamp> {
         self.root.fields.iter().find_map(|field| match &field.kind {
-            Kind::Timestamp { formats, expiration: true, .. } => format::read(row.get(&field.name)?, formats),
+            Kind::Timestamp { formats, expiration: true, .. } => {
+                let instant = format::read(row.get(&field.name)?, formats)?;
+                Some(instant.to_timestamp().unwrap_or(Timestamp::MAX))
+            }
             _ => None,
         })
     }

@@ -2,11 +2,9 @@
 
 use std::borrow::Cow;
 
-use jiff::Timestamp;
-
 use crate::{
     json::Value,
-    timestamp::{self, Pattern, Unit},
+    timestamp::{self, Pattern, Unit, Utc},
 };
 
 /// How a timestamp is written.
@@ -22,7 +20,7 @@ pub enum TimeFormat {
 
 /// What the first format that fits makes of a text or a number. Behind them stands the form in which records carry every timestamp,
 /// so that a record can be read again whatever its event's form was.
-pub(crate) fn read(value: &Value<'_>, formats: &[TimeFormat]) -> Option<Timestamp> {
+pub(crate) fn read(value: &Value<'_>, formats: &[TimeFormat]) -> Option<Utc> {
     let (text, quoted) = match value {
         Value::String(text) => (text.decode(), true),
         Value::Number(literal) => (Cow::Borrowed(*literal), false),
@@ -32,7 +30,7 @@ pub(crate) fn read(value: &Value<'_>, formats: &[TimeFormat]) -> Option<Timestam
 }
 
 impl TimeFormat {
-    fn read(&self, text: &str, quoted: bool) -> Option<Timestamp> {
+    fn read(&self, text: &str, quoted: bool) -> Option<Utc> {
         match self {
             Self::Rfc3339 => timestamp::parse_rfc3339(text).filter(|_| quoted),
             Self::Unix(unit) => timestamp::parse_unix(text, *unit),

@@ -8,9 +8,8 @@ mod go;
 mod parts;
 mod strftime;
 
-use jiff::Timestamp;
-
 use self::parts::Parts;
+use super::Utc;
 
 /// The longest pattern, in bytes.
 pub const MAX_PATTERN_BYTES: usize = 128;
@@ -112,7 +111,7 @@ impl Pattern {
 
     /// The instant that `text` says, if it has this form.
     #[must_use]
-    pub fn read(&self, text: &str) -> Option<Timestamp> {
+    pub fn read(&self, text: &str) -> Option<Utc> {
         let mut parts = Parts::default();
         let mut rest = text;
         for piece in &self.pieces {

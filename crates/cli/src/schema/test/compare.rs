@@ -134,7 +134,7 @@ fn same_scalar(expected: &Value<'_>, got: &Value<'_>) -> bool {
 }
 
 /// The instant that a text means, in the form of fields or in that of Panther's tables.
-fn instant(text: &str) -> Option<jiff::Timestamp> {
+fn instant(text: &str) -> Option<timestamp::Utc> {
     timestamp::parse_rfc3339(text).or_else(|| {
         let (date, time) = text.split_once(' ')?;
         timestamp::parse_rfc3339(&format!("{date}T{time}Z"))
@@ -217,6 +217,7 @@ mod tests {
         let record = r#"{"t":"2026-01-02T03:04:05.000000000Z","p_event_time":"2026-01-02 03:04:05.000000000","p_parse_time":"x"}"#;
         check(r#"{"t":"2026-01-02T04:04:05+01:00","p_event_time":"2026-01-02T03:04:05Z"}"#, record, &[]);
         check(r#"{"t":"2026-01-02 03:04:05.000","p_event_time":"2026-01-02 03:04:05"}"#, record, &[]);
+        check(r#"{"t":"9999-12-31T23:59:59Z"}"#, r#"{"t":"9999-12-31T23:59:59.000000000Z"}"#, &[]);
         check(
             r#"{"t":"2026-01-02T03:04:06Z","p_event_time":"2026-01-02T03:04:05Z"}"#,
             record,

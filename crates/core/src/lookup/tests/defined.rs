@@ -106,12 +106,14 @@ fn rows_end_when_they_say() {
 {"id":"number","until":1767225600}
 {"id":"never"}
 {"id":"null","until":null}
+{"id":"last","until":"9999-12-31T23:59:59Z"}
 {"id":"bad","until":"tomorrow"}"#;
     for (key, before, after) in [
         ("text", true, false),
         ("number", true, false),
         ("never", true, true),
         ("null", true, true),
+        ("last", true, true),
         ("bad", false, false),
     ] {
         let found = |now| enrich(&definitions, ("t.jsonl", rows), &json!({ "a": key }), now) != Value::Null;

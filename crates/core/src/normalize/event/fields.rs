@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use jiff::Timestamp;
-
 use super::Walk;
 use crate::{
     indicator::Indicator,
@@ -15,7 +13,7 @@ use crate::{
         problem::{self, Step},
     },
     schema::{self, Field, Kind, Mask, Object, Source, Validate},
-    timestamp,
+    timestamp::{self, Utc},
 };
 
 impl<'s, 'a> Walk<'s, 'a> {
@@ -197,12 +195,12 @@ impl<'s, 'a> Walk<'s, 'a> {
         }
     }
 
-    pub(in crate::normalize) fn instant(&mut self, instant: Timestamp, event_time: bool, value: &Value<'a>) {
-        if event_time && timestamp::unix_nano(instant).is_none() {
-            self.unfit(&Unfit { rule: "timestamp", expected: "an instant between 1677 and 2262" }, value);
-        }
+    pub(in crate::normalize) fn instant(&mut self, instant: Utc, event_time: bool, value: &Value<'a>) {
         if event_time {
-            self.event_time.get_or_insert(instant);
+            match instant.to_timestamp().filter(|time| timestamp::unix_nano(*time).is_some()) {
+                Some(time) => _ = self.event_time.get_or_insert(time),
+                None => self.unfit(&Unfit { rule: "timestamp", expected: "an instant between 1677 and 2262" }, value),
+            }
         }
         self.out.push(b'"');
         timestamp::write_rfc3339(&mut self.out, instant);

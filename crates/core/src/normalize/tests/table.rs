@@ -222,6 +222,8 @@ fn timestamp_rfc3339() {
             ("\"2023-03-15T16:32:50Z\"", "\"2023-03-15T16:32:50.000000000Z\""),
             ("\"2023-03-15T16:32:50.1Z\"", "\"2023-03-15T16:32:50.100000000Z\""),
             ("\"2023-03-15T16:32:50.123456789+01:00\"", "\"2023-03-15T15:32:50.123456789Z\""),
+            ("\"0000-01-01T00:00:00Z\"", "\"0000-01-01T00:00:00.000000000Z\""),
+            ("\"9999-12-31T23:59:59Z\"", "\"9999-12-31T23:59:59.000000000Z\""),
             ("\"\"", "omitted"),
             ("1678897970", "!timestamp"),
             ("\"1678897970\"", "!timestamp"),
@@ -252,6 +254,7 @@ fn unix_formats() {
     for format in ["unix_ms", "unix_us", "unix_ns"] {
         check(&format!("type: timestamp, timeFormat: {format}"), &[("1678897970.5", "!timestamp")]);
     }
+    check("type: timestamp, timeFormat: unix", &[("253402300799", "\"9999-12-31T23:59:59.000000000Z\"")]);
     check("type: timestamp, timeFormat: unix", &[("\"2023-03-15T16:32:50Z\"", "!timestamp"), ("\"\"", "omitted")]);
 }
 
@@ -388,5 +391,6 @@ fn the_event_time_is_the_first_in_schema_order_depth_first() {
 #[test]
 fn an_event_time_that_the_wire_cannot_hold_is_refused() {
     check("type: timestamp, isEventTime: true", &[("\"0001-01-01T00:00:00Z\"", "!timestamp")]);
+    check("type: timestamp, isEventTime: true", &[("\"9999-12-31T23:59:59Z\"", "!timestamp")]);
     check("type: timestamp", &[("\"0001-01-01T00:00:00Z\"", "\"0001-01-01T00:00:00.000000000Z\"")]);
 }

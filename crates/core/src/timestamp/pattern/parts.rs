@@ -1,9 +1,9 @@
 //! What a text says about an instant, part by part, and the instant that follows.
 
-use jiff::{Timestamp, civil, tz::Offset};
+use jiff::{SignedDuration, civil, tz::Offset};
 
 use super::{
-    super::{digits, nanos, parse_unix, small, writable},
+    super::{Utc, digits, nanos, parse_unix, small},
     Fraction, Piece, Unit, Width,
 };
 
@@ -50,7 +50,7 @@ const PIVOT: u32 = 69;
 /// What has been read so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Parts {
-    epoch: Option<Timestamp>,
+    epoch: Option<Utc>,
     year: Option<u32>,
     month: Option<u32>,
     day: Option<u32>,
@@ -109,9 +109,9 @@ impl Parts {
     }
 
     /// The instant, unless there is none such, like 30 February.
-    pub(super) fn instant(self) -> Option<Timestamp> {
+    pub(super) fn instant(self) -> Option<Utc> {
         let Some(year) = self.year else {
-            return writable(self.epoch?.checked_add(jiff::SignedDuration::from_nanos(self.nanos.into())).ok()?);
+            return self.epoch?.checked_add(SignedDuration::from_nanos(self.nanos.into()));
         };
         let year = i16::try_from(year).ok()?;
         let date = match self.day_of_year {
@@ -127,8 +127,7 @@ impl Parts {
             (None, None) => 0,
         };
         let time = civil::Time::new(small(hour)?, small(self.minute)?, small(self.second)?, self.nanos).ok()?;
-        let offset = self.offset.or(self.zone).unwrap_or(Offset::UTC);
-        writable(offset.to_timestamp(date.to_datetime(time)).ok()?)
+        Utc::of(date.to_datetime(time), self.offset.or(self.zone).unwrap_or(Offset::UTC))
     }
 
     fn set(&mut self, unit: Unit, number: u32) {
