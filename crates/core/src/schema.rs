@@ -3,6 +3,7 @@
 //! A schema is compiled once into what the walk over an event needs. Whatever a file asks for that is not done here is refused when
 //! it is loaded, with every fault named at once: a schema that is half obeyed is worse than none.
 
+mod csv;
 mod expiry;
 mod fault;
 mod format;
@@ -15,11 +16,12 @@ pub(crate) mod yaml;
 
 use std::collections::BTreeMap;
 
+pub(crate) use csv::Csv;
 pub(crate) use fault::write_all as write_faults;
 pub use fault::{Error, Fault};
 pub use format::TimeFormat;
 pub(crate) use format::read as read_instant;
-pub(crate) use load::load as compile;
+pub(crate) use load::{Of, load as compile};
 pub use patch::{Hunk, Patch, patch};
 pub(crate) use plan::{Member, NodeKind, Plan, find};
 
@@ -69,6 +71,8 @@ pub struct Schema {
     pub(crate) plan: Plan,
     /// What becomes of fields that it does not declare; `None`: as for every log type.
     pub unknown: Option<Unknown>,
+    /// How the rows of a lookup table are written in CSV, if it says so.
+    pub(crate) csv: Option<Csv>,
     /// Whether a record may differ from its event in more than form: something is renamed, derived, masked or unpacked.
     pub(crate) rewrites: bool,
     /// Whether a field takes its value from a path that begins at the event's top.
@@ -171,7 +175,7 @@ impl Schemas {
         let mut schemas = Self::default();
         let mut faults = Vec::new();
         for (file, text) in files {
-            match load::load(text) {
+            match load::load(text, Of::Events) {
                 Ok(schema) if schemas.by_log_type.contains_key(&schema.log_type) => {
                     let reason = format!("{} is defined by another file too", schema.log_type);
                     faults.push(Fault::new(0, "schema", reason).in_file(file));

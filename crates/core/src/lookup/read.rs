@@ -10,7 +10,11 @@ use super::{
     definition::Definition,
     table::{Addresses, Table},
 };
-use crate::{json, normalize::not_json, schema::Schema};
+use crate::{
+    json,
+    normalize::not_json,
+    schema::{Csv, Schema},
+};
 
 /// `schema`: of the rows. A MaxMind database needs none.
 pub(super) fn read(
@@ -28,7 +32,10 @@ pub(super) fn read(
     }
     let schema = schema.ok_or_else(|| Reason::NoSchema(definition.schema.clone()))?;
     let plan = Plan::new(definition, schema);
-    if extension == Some("csv") { csv(bytes, plan) } else { json_lines(bytes, plan) }
+    match extension {
+        Some("csv") => csv(bytes, plan, &schema.csv.clone().unwrap_or_default()),
+        _ => json_lines(bytes, plan),
+    }
 }
 
 fn database(bytes: &[u8], columns: Columns) -> Result<(Table, TableReport), Reason> {
@@ -51,27 +58,37 @@ fn json_lines(bytes: &[u8], plan: Plan<'_>) -> Result<(Table, TableReport), Reas
     builder.finish()
 }
 
-fn csv(bytes: &[u8], plan: Plan<'_>) -> Result<(Table, TableReport), Reason> {
-    let mut reader = csv::ReaderBuilder::new().from_reader(bytes);
-    let header = reader.headers().map_err(|_| Reason::Header)?.clone();
-    if !plan.renames() && !header.iter().any(|name| plan.keys.iter().any(|key| key == name)) {
+fn csv(bytes: &[u8], plan: Plan<'_>, form: &Csv) -> Result<(Table, TableReport), Reason> {
+    let trim = if form.trim_space { csv::Trim::All } else { csv::Trim::None };
+    let is_headed = form.has_header || form.columns.is_empty();
+    let mut reader = csv::ReaderBuilder::new();
+    reader.delimiter(form.delimiter).trim(trim).has_headers(is_headed).flexible(true);
+    let mut reader = reader.from_reader(bytes);
+    let header: Vec<String> = if form.columns.is_empty() {
+        reader.headers().map_err(|_| Reason::Header)?.iter().map(str::to_owned).collect()
+    } else {
+        form.columns.clone()
+    };
+    if !plan.renames() && !header.iter().any(|name| plan.keys.contains(name)) {
         return Err(Reason::NoKey);
     }
     let mut builder = Builder::new(plan);
     let mut row = Vec::new();
     for record in reader.records() {
-        let record = match record {
-            Ok(record) => record,
-            Err(error) => {
-                let line = error.position().map_or(0, csv::Position::line);
-                let expected = format!("a record of {} cells", header.len());
-                builder.refuse(line, vec![problem("$".into(), "csv", expected, unreadable(&error))]);
-                continue;
-            }
+        let (line, found) = match &record {
+            Ok(record) => (record.position(), format!("{} cells", record.len())),
+            Err(error) => (error.position(), unreadable(error).to_owned()),
+        };
+        let line = line.map_or(0, csv::Position::line);
+        let Some(record) = record.ok().filter(|record| record.len() == header.len()) else {
+            let expected = format!("a record of {} cells", header.len());
+            builder.refuse(line, vec![problem("$".into(), "csv", expected, found)]);
+            continue;
         };
         row.clear();
         row.push(b'{');
-        for (name, cell) in header.iter().zip(&record).filter(|(_, cell)| !cell.is_empty()) {
+        let is_set = |cell: &str| !cell.is_empty() && !form.empty_values.iter().any(|empty| empty == cell);
+        for (name, cell) in header.iter().zip(&record).filter(|(_, cell)| is_set(cell)) {
             if row.len() > 1 {
                 row.push(b',');
             }
@@ -81,16 +98,15 @@ fn csv(bytes: &[u8], plan: Plan<'_>) -> Result<(Table, TableReport), Reason> {
         }
         row.push(b'}');
         let value = json::parse(&row).expect("texts are written as JSON");
-        builder.row(record.position().map_or(0, csv::Position::line), &value)?;
+        builder.row(line, &value)?;
     }
     builder.finish()
 }
 
 /// The error's own words may repeat a cell.
-fn unreadable(error: &csv::Error) -> String {
+fn unreadable(error: &csv::Error) -> &'static str {
     match error.kind() {
-        csv::ErrorKind::UnequalLengths { len, .. } => format!("{len} cells"),
-        csv::ErrorKind::Utf8 { .. } => "bytes that are not UTF-8".into(),
-        _ => "what cannot be read".into(),
+        csv::ErrorKind::Utf8 { .. } => "bytes that are not UTF-8",
+        _ => "what cannot be read",
     }
 }

@@ -1,4 +1,5 @@
 mod addresses;
+mod csv;
 mod defined;
 mod mmdb;
 mod properties;

@@ -4,6 +4,7 @@
 
 mod derive;
 mod field;
+mod parser;
 mod rules;
 
 use super::{
@@ -11,16 +12,22 @@ use super::{
     yaml::{self, Node},
 };
 
-/// Parsers that Panther has for logs that are not JSON.
-const TEXT_PARSERS: [&str; 4] = ["csv", "fastmatch", "regex", "script"];
+/// What a schema describes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Of {
+    /// The events of a log type.
+    Events,
+    /// The rows of a lookup table.
+    Rows,
+}
 
 /// Compiles the text of a file.
-pub(crate) fn load(text: &str) -> Result<Schema, Vec<Fault>> {
+pub(crate) fn load(text: &str, of: Of) -> Result<Schema, Vec<Fault>> {
     if text.len() > MAX_FILE_BYTES {
         return Err(vec![Fault::new(0, "", format!("longer than {MAX_FILE_BYTES} bytes"))]);
     }
     let (top, faults) = yaml::read(text).map_err(|fault| vec![fault])?;
-    let mut loader = Loader::new(&top, faults);
+    let mut loader = Loader::new(&top, of, faults);
     let schema = loader.file(&top);
     let mut faults = loader.faults;
     match schema {
@@ -33,6 +40,7 @@ pub(crate) fn load(text: &str) -> Result<Schema, Vec<Fault>> {
 }
 
 struct Loader<'y> {
+    of: Of,
     faults: Vec<Fault>,
     definitions: Option<&'y Node>,
     /// The definitions that are being compiled, outermost first.
@@ -46,8 +54,9 @@ struct Loader<'y> {
 }
 
 impl<'y> Loader<'y> {
-    fn new(top: &'y Node, faults: Vec<Fault>) -> Self {
+    fn new(top: &'y Node, of: Of, faults: Vec<Fault>) -> Self {
         Self {
+            of,
             faults,
             definitions: top.get("definitions"),
             inside: Vec::new(),
@@ -82,14 +91,16 @@ impl<'y> Loader<'y> {
             self.fault::<()>(version, "version", "must be 0");
         }
         self.flag("", top, "fieldDiscoveryEnabled");
-        self.parser(top);
+        let csv = self.parser(top);
         self.definitions();
         let mut root = self.object("", top, 0)?;
-        self.row_key(top, &root);
+        if self.of == Of::Events {
+            self.row_key(top, &root);
+        }
         derive::mark_passages(&mut root);
         let (rewrites, looks_up) = (self.rewrites, self.looks_up);
         let plan = Plan::new(&root);
-        Some(Schema { log_type: log_type?, root, plan, unknown: None, rewrites, looks_up })
+        Some(Schema { log_type: log_type?, root, plan, unknown: None, csv, rewrites, looks_up })
     }
 
     fn log_type(&mut self, top: &'y Node) -> Option<String> {
@@ -101,23 +112,6 @@ impl<'y> Loader<'y> {
         } else {
             let reason = "a name has at least two parts of letters, digits and '_', joined by '.'";
             self.fault(top.get("schema").unwrap_or(top), "schema", reason)
-        }
-    }
-
-    fn parser(&mut self, top: &'y Node) {
-        let Some(parser) = top.get("parser") else { return };
-        let Some(entries) = parser.entries() else {
-            self.fault::<()>(parser, "parser", "must be a mapping");
-            return;
-        };
-        for entry in entries.iter().filter(|entry| entry.key != "native") {
-            let path = join("parser", &entry.key);
-            let reason = if TEXT_PARSERS.contains(&entry.key.as_str()) {
-                format!("{} is for logs that are not JSON, and only JSON is read here", entry.key)
-            } else {
-                "is no parser".to_owned()
-            };
-            self.fault_at::<()>(entry.line, &path, reason);
         }
     }
 

@@ -64,7 +64,7 @@ pub fn patch<At: fmt::Display>(text: &str, book: &Book<At>) -> Option<Patch> {
     }
     let patch = writer.finish();
     // A file in a form that edits of lines do not suit stays as it is.
-    if load::load(&patch.text).is_err() && load::load(text).is_ok() {
+    if load::load(&patch.text, load::Of::Events).is_err() && load::load(text, load::Of::Events).is_ok() {
         let paths = book.types.keys().chain(book.values.keys().map(|(path, _)| path)).chain(book.paths.keys());
         let left = paths.map(|path| format!("{path}: no place for it is found in the file")).collect();
         return Some(Patch { text: text.to_owned(), hunks: Vec::new(), left });

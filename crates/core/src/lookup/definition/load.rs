@@ -57,7 +57,7 @@ pub(super) fn file(text: &str) -> Result<Parsed, Vec<Fault>> {
     let (top, faults) = yaml::read(text).map_err(|fault| vec![fault])?;
     let has = |key: &str| top.entries().unwrap_or_default().iter().any(|entry| entry.key == key);
     if !has("AnalysisType") && (has("schema") || has("fields")) {
-        return schema::compile(text).map(|schema| Parsed::Schema(schema.into()));
+        return schema::compile(text, schema::Of::Rows).map(|schema| Parsed::Schema(schema.into()));
     }
     let mut reader = Reader { faults };
     let table = if has("AnalysisType") {
