@@ -77,5 +77,5 @@ fn the_examples_are_true() {
             }
         }
     }
-    assert_eq!(run, 5);
+    assert_eq!(run, 6);
 }
