@@ -81,7 +81,7 @@ pub struct TableReport {
     pub name: String,
     /// The file with its data.
     pub file: String,
-    /// Rows in use; of a MaxMind database the nodes of its tree.
+    /// Rows in use, each counted once for each of its keys; of a MaxMind database the nodes of its tree.
     pub rows: usize,
     /// Rows that took the place of an earlier one with the same key.
     pub repeated: usize,

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Definition, Definitions, Error, File, MAX_TABLES, Reason, Report, Selector, Sources, Step, TableReport,
+    definition::found_by,
     enrich::Join,
     read, stem_of_data,
     table::{Exact, Table},
@@ -104,7 +105,7 @@ fn implied(
     fields: &[(Vec<Step>, Indicator)],
 ) -> Vec<Selector> {
     let key = definition.keys.first().and_then(|key| schema?.root.field(key));
-    let (carried, ranges): (&[Indicator], _) = match key.map(|key| &key.kind) {
+    let (carried, ranges): (&[Indicator], _) = match key.and_then(|key| found_by(&key.kind)) {
         Some(Kind::String { indicators, validate, .. }) => (indicators, matches!(validate, Some(Validate::Cidr(_)))),
         _ => (&[], false),
     };

@@ -62,7 +62,11 @@ impl<'d> Plan<'d> {
 /// Takes the key's condition out of a schema, if it is one of ranges.
 fn take_ranges(schema: &mut Schema, key: &str) -> Option<Family> {
     let field = schema.root.fields.iter_mut().find(|field| field.name == key)?;
-    let Kind::String { validate, .. } = &mut field.kind else { return None };
+    let mut kind = &mut field.kind;
+    while let Kind::Array(inner) | Kind::Embedded(inner) = kind {
+        kind = inner;
+    }
+    let Kind::String { validate, .. } = kind else { return None };
     match *validate {
         Some(Validate::Cidr(family)) => {
             *validate = None;
@@ -71,6 +75,9 @@ fn take_ranges(schema: &mut Schema, key: &str) -> Option<Family> {
         _ => None,
     }
 }
+
+/// A text that a row is found by, and the range that it means in a table of ranges.
+type Key = (String, Option<IpNet>);
 
 /// A table that is being filled.
 pub(super) struct Builder<'d> {
@@ -108,7 +115,7 @@ impl<'d> Builder<'d> {
         let added = match write_row(&mut written, &self.plan.schema, members) {
             Ok(()) => self.written(line, row, members, &written),
             Err(mut problems) => {
-                let key = self.key(row).err().filter(|key| problems.iter().all(|problem| problem.path != key.path));
+                let key = self.keys(row).err().filter(|key| problems.iter().all(|problem| problem.path != key.path));
                 problems.extend(key);
                 self.refuse(line, problems);
                 Ok(())
@@ -140,7 +147,7 @@ impl<'d> Builder<'d> {
 
     /// `shown`: what a match shows of the row, without the closing brace.
     fn add(&mut self, line: u64, row: &Value<'_>, shown: &[u8]) -> Result<(), Reason> {
-        let (key, range) = match self.key(row) {
+        let keys = match self.keys(row) {
             Ok(found) => found,
             Err(problem) => {
                 self.refuse(line, vec![problem]);
@@ -153,32 +160,47 @@ impl<'d> Builder<'d> {
             return Ok(());
         }
         let ends = self.plan.ends(row);
-        let added = match &mut self.table {
-            Filling::Exact(table) => table.add(&key, shown, ends),
-            Filling::Ranges(table) => table.add(range.expect("keys of a table of ranges are ranges"), shown, ends),
-        };
-        self.report.repeated += usize::from(added.ok_or(Reason::TooMuchText)?);
+        for (key, range) in keys {
+            let added = match &mut self.table {
+                Filling::Exact(table) => table.add(&key, shown, ends),
+                Filling::Ranges(table) => table.add(range.expect("keys of a table of ranges are ranges"), shown, ends),
+            };
+            self.report.repeated += usize::from(added.ok_or(Reason::TooMuchText)?);
+        }
         if self.rows() > MAX_ROWS { Err(Reason::TooManyRows) } else { Ok(()) }
     }
 
-    /// What a row is found by: its text, and the range that it means in a table of ranges.
-    fn key(&self, row: &Value<'_>) -> Result<(String, Option<IpNet>), Problem> {
+    /// What a row is found by, each once: the texts of its key, and the ranges that they mean in a table of ranges.
+    fn keys(&self, row: &Value<'_>) -> Result<Vec<Key>, Problem> {
         let none = |column: &str, found| {
             problem(format!("$.{column}"), "key", format!("a value in {}", self.plan.keys.join(" or ")), found)
         };
-        let Some((column, value)) = self.plan.key(row) else {
-            return Err(none(self.plan.keys.first().map_or("", String::as_str), "nothing".into()));
+        let first = self.plan.keys.first().map_or("", String::as_str);
+        let (column, value) = self.plan.key(row).ok_or_else(|| none(first, "nothing".into()))?;
+        let values = match value {
+            Value::Array(elements) => elements.as_slice(),
+            one => std::slice::from_ref(one),
         };
-        let text = value.name().filter(|text| !text.is_empty()).ok_or_else(|| none(column, kind_of(value)))?;
+        let mut keys = Vec::with_capacity(values.len());
+        for value in values.iter().filter(|value| **value != Value::Null) {
+            let text = value.name().filter(|text| !text.is_empty()).ok_or_else(|| none(column, kind_of(value)))?;
+            keys.push(self.read_key(column, &text)?);
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        if keys.is_empty() { Err(none(column, kind_of(value))) } else { Ok(keys) }
+    }
+
+    fn read_key(&self, column: &str, text: &str) -> Result<Key, Problem> {
         if text.len() > MAX_KEY_BYTES {
             let expected = format!("a key of at most {MAX_KEY_BYTES} bytes");
-            return Err(problem(format!("$.{column}"), "length", expected, text_of(&text)));
+            return Err(problem(format!("$.{column}"), "length", expected, text_of(text)));
         }
-        let Some(family) = self.plan.ranges else { return Ok((text.into_owned(), None)) };
-        let range = parse_range(&text).filter(|range| family.has(range.addr()));
+        let Some(family) = self.plan.ranges else { return Ok((text.to_owned(), None)) };
+        let range = parse_range(text).filter(|range| family.has(range.addr()));
         let expected = || Validate::Cidr(family).expected();
-        let range = range.ok_or_else(|| problem(format!("$.{column}"), "cidr", expected(), text_of(&text)))?;
-        Ok((text.into_owned(), Some(range)))
+        let range = range.ok_or_else(|| problem(format!("$.{column}"), "cidr", expected(), text_of(text)))?;
+        Ok((text.to_owned(), Some(range)))
     }
 
     /// Notes a row that cannot be used.

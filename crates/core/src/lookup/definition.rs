@@ -155,12 +155,10 @@ impl Definitions {
     /// MaxMind database needs none.
     fn bad_key(&self, file: &str, table: &Table) -> Option<(String, Fault)> {
         let (schema, key) = (self.schemas.get(&table.definition.schema)?, table.definition.keys.first()?);
-        let reason = match schema.root.field(key).map(|field| &field.kind) {
+        let reason = match schema.root.field(key).map(|field| found_by(&field.kind)) {
             None => format!("{key} is no field of {}", schema.log_type),
-            Some(Kind::Object(_) | Kind::Array(_) | Kind::Embedded(_)) => {
-                format!("{key} of {} holds no text or number that a row could be found by", schema.log_type)
-            }
-            Some(_) => return None,
+            Some(None) => format!("{key} of {} holds no text or number that a row could be found by", schema.log_type),
+            Some(Some(_)) => return None,
         };
         Some((file.into(), Fault::new(table.key_line, "LogTypeMap.PrimaryKey", reason)))
     }
@@ -208,6 +206,16 @@ impl<'f> Read<'f> {
         };
         Some(Fault::new(line, path, format!("{name} is defined by another file too")))
     }
+}
+
+/// What a row is found by whose key is of this type: by each element of an array. `None`: by nothing.
+pub(super) fn found_by(kind: &Kind) -> Option<&Kind> {
+    let value = match kind {
+        Kind::Embedded(inner) if matches!(inner.as_ref(), Kind::Array(_)) => return found_by(inner),
+        Kind::Array(element) => element,
+        value => value,
+    };
+    Some(value).filter(|value| !matches!(value, Kind::Object(_) | Kind::Array(_) | Kind::Embedded(_)))
 }
 
 fn by_name(tables: Vec<(&str, Table)>) -> BTreeMap<String, Definition> {

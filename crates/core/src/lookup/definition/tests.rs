@@ -117,7 +117,8 @@ fn a_key_is_a_field_of_the_schema() {
     let table = "AnalysisType: lookup_table\nLookupName: own\nEnabled: true\nSchema: OnePassword.Name\nLogTypeMap:\n  PrimaryKey: uid\n";
     let refused = |files: &[(&str, &str)]| Definitions::load(files).unwrap_err().to_string();
     assert_eq!(refused(&[("own.yml", table)]), "own.yml:6: LogTypeMap.PrimaryKey: uid is no field of OnePassword.Name");
-    let schema = "schema: Own.Row\nfields: [{name: uid, type: array, element: {type: string}}]\n";
+    let schema =
+        "schema: Own.Row\nfields: [{name: uid, type: array, element: {type: array, element: {type: string}}}]\n";
     let table = table.replace("OnePassword.Name", "Own.Row");
     assert_eq!(
         refused(&[("own.yml", &table), ("row.yml", schema)]),

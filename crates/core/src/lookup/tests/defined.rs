@@ -164,6 +164,12 @@ fn collected_fields_and_indicators_decide() {
     let none = "[{LogType: OnePassword.SignInAttempt}]";
     let addresses = definition("[{name: ip, type: string, indicators: [ip]}]", "ip", none, "");
     assert_eq!(enrich(&addresses, ("t.jsonl", rows), &event, None), json!({ "client.ip_address": hit("192.0.2.1") }));
+    let list = definition("[{name: ip, type: array, element: {type: string, indicators: [ip]}}]", "ip", none, "");
+    let row = json!({ "ip": ["192.0.2.1"], "p_match": "192.0.2.1" });
+    assert_eq!(
+        enrich(&list, ("t.jsonl", "{\"ip\":[\"192.0.2.1\"]}"), &event, None),
+        json!({ "client.ip_address": row })
+    );
     let any = definition("[{name: ip, type: string}]", "ip", none, "");
     assert_eq!(
         enrich(&any, ("t.jsonl", rows), &event, None),

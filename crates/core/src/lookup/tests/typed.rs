@@ -118,3 +118,31 @@ fn a_renamed_key_is_found_under_its_new_name() {
     let (lookups, _) = read(schema, "t.csv", "Key\na\n").unwrap();
     assert_eq!(row(&lookups, "a"), json!({ "id": "a", "p_match": "a" }));
 }
+
+#[test]
+fn a_row_is_found_by_each_element_of_its_key() {
+    let schema = |id: &str| format!("schema: Custom.T\nfields:\n  - {{name: id, {id}}}\n  - {{name: n, type: int}}\n");
+    let numbers = |lookups: &Lookups, keys: &[&str]| -> Vec<_> {
+        keys.iter().map(|key| row(lookups, key)["n"].clone()).collect()
+    };
+    let list = schema("type: array, element: {type: string}");
+    let lines = "{\"id\":[\"a\",7,null,\"a\"],\"n\":1}\n{\"id\":[\"b\",\"a\"],\"n\":2}\n{\"id\":[],\"n\":3}\n{\"id\":[\"c\",\"\"],\"n\":4}\n";
+    let (lookups, report) = read(&list, "t.jsonl", lines).unwrap();
+    assert_eq!(numbers(&lookups, &["a", "7", "b", "c"]), [json!(2), json!(1), json!(2), Value::Null]);
+    assert_eq!(row(&lookups, "b"), json!({ "id": ["b", "a"], "n": 2, "p_match": "b" }));
+    assert_eq!((report.rows, report.repeated, report.bad), (3, 1, 2));
+    let faults: Vec<_> = report.faults.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        faults,
+        [
+            "3: $.id: key: expected a value in id, found nothing",
+            "4: $.id: key: expected a value in id, found string of 0 bytes"
+        ]
+    );
+    let ranges = schema("type: array, element: {type: string, validate: {cidr: any}}");
+    let (lookups, _) = read(&ranges, "t.jsonl", "{\"id\":[\"192.0.2.0/24\",\"2001:db8::/32\"],\"n\":1}").unwrap();
+    assert_eq!(numbers(&lookups, &["192.0.2.9", "2001:db8::7", "198.51.100.1"]), [json!(1), json!(1), Value::Null]);
+    let embedded = schema("type: array, isEmbeddedJSON: true, element: {type: bigint}");
+    let (lookups, _) = read(&embedded, "t.csv", "id,n\n\"[7,\"\"8\"\"]\",1\n").unwrap();
+    assert_eq!(numbers(&lookups, &["7", "8"]), [json!(1), json!(1)]);
+}
