@@ -128,8 +128,8 @@ pub enum Kind {
     String {
         /// What to collect from it.
         indicators: Vec<Indicator>,
-        /// What it must fulfil.
-        validate: Option<Validate>,
+        /// What it must fulfil, all of it.
+        validate: Vec<Validate>,
         /// What the record shows instead.
         mask: Option<Mask>,
     },

@@ -106,7 +106,9 @@ fn implied(
 ) -> Vec<Selector> {
     let key = definition.keys.first().and_then(|key| schema?.root.field(key));
     let (carried, ranges): (&[Indicator], _) = match key.and_then(|key| found_by(&key.kind)) {
-        Some(Kind::String { indicators, validate, .. }) => (indicators, matches!(validate, Some(Validate::Cidr(_)))),
+        Some(Kind::String { indicators, validate, .. }) => {
+            (indicators, validate.iter().any(|condition| matches!(condition, Validate::Cidr(_))))
+        }
         _ => (&[], false),
     };
     let mut wanted: Vec<Column> = carried.iter().flat_map(|one| one.columns()).copied().collect();

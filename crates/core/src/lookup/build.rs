@@ -67,13 +67,12 @@ fn take_ranges(schema: &mut Schema, key: &str) -> Option<Family> {
         kind = inner;
     }
     let Kind::String { validate, .. } = kind else { return None };
-    match *validate {
-        Some(Validate::Cidr(family)) => {
-            *validate = None;
-            Some(family)
-        }
+    let family = validate.iter().find_map(|condition| match condition {
+        Validate::Cidr(family) => Some(*family),
         _ => None,
-    }
+    });
+    validate.retain(|condition| !matches!(condition, Validate::Cidr(_)));
+    family
 }
 
 /// A text that a row is found by, and the range that it means in a table of ranges.

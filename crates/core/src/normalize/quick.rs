@@ -213,7 +213,7 @@ impl<'s, 'a> Walk<'s, 'a> {
                     json::write_text(&mut self.out, value);
                     value
                 };
-                if validate.as_ref().is_some_and(|rule| !rule.holds(&value.decode())) {
+                if !validate.iter().all(|rule| rule.holds(&value.decode())) {
                     return None;
                 }
                 for indicator in indicators {

@@ -121,7 +121,7 @@ impl Plan {
 fn is_verbatim(kind: &Kind) -> bool {
     match kind {
         Kind::Json => true,
-        Kind::String { indicators, validate, mask } => indicators.is_empty() && validate.is_none() && mask.is_none(),
+        Kind::String { indicators, validate, mask } => indicators.is_empty() && validate.is_empty() && mask.is_none(),
         _ => false,
     }
 }

@@ -83,7 +83,7 @@ impl<'s, 'a> Walk<'s, 'a> {
         let written = match kind {
             Kind::String { indicators, validate, mask } => match coerce::string(value) {
                 Ok(Some(text)) => {
-                    if let Some(rule) = validate {
+                    for rule in validate {
                         self.validate(rule, mask.as_ref(), text, value);
                     }
                     self.text(indicators, mask.as_ref(), text);

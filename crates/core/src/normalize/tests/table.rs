@@ -339,6 +339,17 @@ fn validate_ip_and_cidr() {
         "type: string, validate: {cidr: ipv4}",
         &[("\"192.0.2.0/24\"", "\"192.0.2.0/24\""), ("\"2001:db8::/32\"", "!cidr")],
     );
+    // Conditions of several kinds, all of which count.
+    check(
+        "type: string, validate: {ip: ipv4, deny: ['192.0.2.1', here]}",
+        &[
+            ("\"192.0.2.2\"", "\"192.0.2.2\""),
+            ("\"192.0.2.1\"", "!deny"),
+            ("\"2001:db8::1\"", "!ip"),
+            ("\"here\"", "!ip,deny"),
+            ("absent", "omitted"),
+        ],
+    );
     check("type: array, element: {type: string, validate: {ip: any}}", &[("[\"192.0.2.1\",\"x\",null]", "!ip")]);
 }
 

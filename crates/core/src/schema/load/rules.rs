@@ -1,7 +1,10 @@
 //! What strings and timestamps may say of themselves: indicators, conditions, formats.
 
 use super::{
-    super::{Family, TimeFormat, Validate, yaml::Node},
+    super::{
+        Family, TimeFormat, Validate,
+        yaml::{Entry, Node},
+    },
     Loader, join,
 };
 use crate::{
@@ -27,27 +30,35 @@ impl<'y> Loader<'y> {
         indicators
     }
 
-    pub(super) fn validate(&mut self, path: &str, map: &'y Node) -> Option<Validate> {
+    /// Conditions, all of which count: an address may be one of a list.
+    pub(super) fn validate(&mut self, path: &str, map: &'y Node) -> Vec<Validate> {
         let at = join(path, "validate");
-        let node = map.get("validate")?;
-        let Some([entry]) = node.entries() else {
-            return self.fault(node, &at, "exactly one of allow, deny, ip and cidr is needed");
+        let Some(node) = map.get("validate") else { return Vec::new() };
+        let Some(entries) = node.entries().filter(|entries| !entries.is_empty()) else {
+            self.fault::<()>(node, &at, "at least one of allow, deny, ip and cidr is needed");
+            return Vec::new();
         };
-        let values = |loader: &mut Self| {
-            let texts = loader.texts(&at, node, &entry.key);
-            let values: Vec<_> = texts.into_iter().map(|(_, text)| text.to_owned()).collect();
-            if values.is_empty() {
-                loader.fault::<()>(node, &join(&at, &entry.key), "a list of at least one value is needed");
-            }
-            values
-        };
+        entries.iter().filter_map(|entry| self.condition(&at, node, entry)).collect()
+    }
+
+    fn condition(&mut self, path: &str, map: &'y Node, entry: &'y Entry) -> Option<Validate> {
+        let at = join(path, &entry.key);
         match entry.key.as_str() {
-            "allow" => Some(Validate::Allow(values(self))),
-            "deny" => Some(Validate::Deny(values(self))),
-            "ip" => Some(Validate::Ip(self.family(&join(&at, "ip"), &entry.value)?)),
-            "cidr" => Some(Validate::Cidr(self.family(&join(&at, "cidr"), &entry.value)?)),
-            other => self.fault_at(entry.line, &join(&at, other), "is none of allow, deny, ip and cidr"),
+            "allow" => Some(Validate::Allow(self.values(path, map, &entry.key))),
+            "deny" => Some(Validate::Deny(self.values(path, map, &entry.key))),
+            "ip" => Some(Validate::Ip(self.family(&at, &entry.value)?)),
+            "cidr" => Some(Validate::Cidr(self.family(&at, &entry.value)?)),
+            _ => self.fault_at(entry.line, &at, "is none of allow, deny, ip and cidr"),
         }
+    }
+
+    fn values(&mut self, path: &str, map: &'y Node, key: &str) -> Vec<String> {
+        let before = self.faults.len();
+        let values: Vec<_> = self.texts(path, map, key).into_iter().map(|(_, text)| text.to_owned()).collect();
+        if values.is_empty() && self.faults.len() == before {
+            self.fault::<()>(map, &join(path, key), "a list of at least one value is needed");
+        }
+        values
     }
 
     fn family(&mut self, path: &str, node: &'y Node) -> Option<Family> {

@@ -51,10 +51,8 @@ fn keys() {
 fn conditions_and_indicators() {
     check(&[
         ("type: string\nindicators:\n  - ip\n  - emails", "7: fields[f].indicators: \"emails\" is no indicator"),
-        (
-            "type: string\nvalidate: {allow: [a], deny: [b]}",
-            "5: fields[f].validate: exactly one of allow, deny, ip and cidr is needed",
-        ),
+        ("type: string\nvalidate: {}", "5: fields[f].validate: at least one of allow, deny, ip and cidr is needed"),
+        ("type: string\nvalidate: {ip: any, allow: a}", "5: fields[f].validate.allow: must be a list"),
         ("type: string\nvalidate: {ip: v4}", "5: fields[f].validate.ip: must be ipv4, ipv6 or any"),
         ("type: string\nvalidate:\n  match: x", "6: fields[f].validate.match: is none of allow, deny, ip and cidr"),
         ("type: string\nvalidate: {allow: []}", "5: fields[f].validate.allow: a list of at least one value is needed"),
