@@ -154,7 +154,8 @@ impl Definitions {
     /// A key that the table's schema does not have, or of a type that is no name. A schema that is not there is no fault yet: a
     /// MaxMind database needs none.
     fn bad_key(&self, file: &str, table: &Table) -> Option<(String, Fault)> {
-        let (schema, key) = (self.schemas.get(&table.definition.schema)?, table.definition.keys.first()?);
+        let definition = Some(&table.definition).filter(|definition| definition.enabled)?;
+        let (schema, key) = (self.schemas.get(&definition.schema)?, definition.keys.first()?);
         let reason = match schema.root.field(key).map(|field| found_by(&field.kind)) {
             None => format!("{key} is no field of {}", schema.log_type),
             Some(None) => format!("{key} of {} holds no text or number that a row could be found by", schema.log_type),

@@ -48,6 +48,9 @@ const REFRESH: [&str; 8] = [
     "ExternalID",
 ];
 
+/// Where Panther's tables may come from and ours do not.
+const QUERIES: [&str; 2] = ["SnowflakeQuery", "DatabricksQuery"];
+
 const MAPPING: &str = "must be a mapping";
 
 pub(super) fn file(text: &str) -> Result<Parsed, Vec<Fault>> {
@@ -81,7 +84,12 @@ struct Reader {
 
 impl Reader {
     fn table(&mut self, top: &Node) -> Option<Table> {
-        self.keys("", top, &TOP);
+        let before = self.faults.len();
+        self.keys("", top, &[&TOP[..], &QUERIES].concat());
+        for query in QUERIES.iter().filter_map(|key| top.entries()?.iter().find(|entry| entry.key == *key)) {
+            let reason = "queries are not run here: let something else write the table's file";
+            self.fault_at::<()>(query.line, &query.key, reason);
+        }
         if top.get("AnalysisType").and_then(Node::text) != Some("lookup_table") {
             self.fault::<()>(at(top, "AnalysisType"), "AnalysisType", "must be lookup_table");
         }
@@ -97,13 +105,20 @@ impl Reader {
         let data = self.data(top);
         let (primary, log_types) = self.log_type_map(top);
         let own = self.own_keys(top);
-        let primary = primary?;
+        let (name, primary, schema, data) = if enabled == Some(false) {
+            // Whatever else is wrong with it, it is not used.
+            let name = name?;
+            self.faults.truncate(before);
+            (name, primary.unwrap_or_default(), schema.unwrap_or_default(), data.unwrap_or(Data::Named))
+        } else {
+            (name?, primary?, schema?, data?)
+        };
         let ignore_case = own.ignore_case.unwrap_or_else(|| primary == "uuid" || primary.ends_with("_uuid"));
         let definition = Definition {
-            name: name?,
+            name,
             enabled: enabled?,
-            schema: schema?,
-            data: data?,
+            schema,
+            data,
             keys: [primary].into_iter().chain(own.also_keys).collect(),
             log_types,
             omit: own.omit,
@@ -130,10 +145,11 @@ impl Reader {
         }
     }
 
-    /// The last part of a path.
+    /// The last part of a path. What comes compressed has to be unpacked by whoever brings it.
     fn file_name(&mut self, path: &str, map: &Node, key: &str) -> Option<String> {
         let whole = self.name(path, map, key)?;
         let name = whole.rsplit('/').next().unwrap_or_default();
+        let name = name.strip_suffix(".gz").unwrap_or(name);
         let reason = || format!("must end in one of {}", crate::lookup::EXTENSIONS.join(", "));
         match crate::lookup::stem_of_data(name) {
             Some(_) => Some(name.into()),

@@ -52,6 +52,38 @@ Tags: [a, b]
 }
 
 #[test]
+fn data_that_come_compressed_are_looked_for_unpacked() {
+    let text = "AnalysisType: lookup_table\nLookupName: noise\nEnabled: true\nSchema: A.B\nLogTypeMap: {PrimaryKey: ip}\n\
+                Refresh: {ObjectPath: 's3://example/data/noise_full.jsonl.gz'}\n";
+    let definitions = Definitions::load(&[("noise.yml", text)]).unwrap();
+    assert!(definitions.tables["noise"].has_data_in("noise_full.jsonl"));
+    assert_eq!(
+        faults(&text.replace(".jsonl.gz", ".gz")),
+        ["6: Refresh.ObjectPath: must end in one of csv, json, jsonl, ndjson, mmdb"]
+    );
+}
+
+#[test]
+fn a_table_that_is_switched_off_needs_nothing_but_its_name() {
+    let text = "AnalysisType: lookup_table\nLookupName: devices\nEnabled: false\nRefresh: {PeriodMinutes: 1440}\n\
+                SnowflakeQuery: SELECT 1\nLogTypeMap: {PrimaryKey: aid, AssociatedLogTypes: [{LogType: A.B, Selectors: [aid]}]}\n";
+    let devices = Definitions::load(&[("devices.yml", text)]).unwrap().tables["devices"].clone();
+    assert!(!devices.enabled && devices.has_data_in("devices.csv"));
+    assert_eq!(
+        faults(&text.replace("false", "true")),
+        [
+            "1: Schema: is missing",
+            "4: Refresh.ObjectPath: is missing",
+            "5: SnowflakeQuery: queries are not run here: let something else write the table's file"
+        ]
+    );
+    assert_eq!(faults("AnalysisType: lookup_table\nEnabled: false\n")[0], "1: LookupName: is missing");
+    // What it said of its data still keeps them from being taken for something else.
+    let text = text.replace("Refresh: {PeriodMinutes: 1440}", "Filename: asn.mmdb");
+    assert!(Definitions::load(&[("devices.yml", &text)]).unwrap().tables["devices"].has_data_in("asn.mmdb"));
+}
+
+#[test]
 fn every_fault_is_named_at_once() {
     let text = "
 AnalysisType: rule
