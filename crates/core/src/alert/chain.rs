@@ -215,7 +215,7 @@ fn runs_out(
         ),
         Clock::Retention => (
             format!(
-                "{chain} is so far behind that 1Password begins to delete its unread events in {left}, at {at:.0}."
+                "{chain} is so far behind that 1Password begins to delete what may be unread in {left}, at {at:.0}."
             ),
             "Find out what keeps the feed from catching up: refusals, the hourly budget, or streams that are full.",
         ),
