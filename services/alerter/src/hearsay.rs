@@ -17,7 +17,6 @@ use latchkey_core::{
     instant,
     verdict::rejections::{self, Batch},
 };
-use latchkey_runtime::clock;
 
 /// Everybody who is listened to.
 pub(crate) struct Hearsay {
@@ -39,9 +38,9 @@ pub(crate) enum Heard {
 pub(crate) struct Unreadable;
 
 impl Hearsay {
-    pub(crate) fn new(bus: &Bus) -> Self {
+    pub(crate) fn new(bus: &Bus, now: Timestamp) -> Self {
         // What is judged, also for one who has just started.
-        let since = clock::now().saturating_sub(rejections::SPAN).unwrap_or_default();
+        let since = now.saturating_sub(rejections::SPAN).unwrap_or_default();
         Self {
             rejections: bus.rejections_since(since),
             drifts: bus.watch_drifts(),

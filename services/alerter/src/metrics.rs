@@ -270,10 +270,10 @@ impl Metrics {
         for stream in &sight.streams {
             self.stream(*stream, now);
         }
-        let mut others = None;
+        let (mut ends, mut others) = (sight.ends.iter().peekable(), None);
         for feeds in sight.polls.chunk_by(|(one, _), (other, _)| one.source == other.source) {
             let source = &feeds[0].0.source;
-            let end = sight.ends.get(source).copied();
+            let end = ends.next_if(|(other, _)| other == source).map(|(_, end)| *end);
             if self.sources.is_own(source) {
                 self.ends(source.to_string(), end, now);
             } else {
@@ -432,7 +432,7 @@ mod tests {
                 metrics.judged(&chain, verdict, None);
                 sight.polls.push((chain, verdict));
             }
-            sight.ends.insert(source, now);
+            sight.ends.push((source, now));
         }
         metrics.sighted(&sight, now);
         registry.encode()

@@ -1,8 +1,7 @@
-//! NATS's clock, as its answers show it.
+//! NATS's clock, as its answers show it: the one that all alerters judge by.
 //!
-//! Everything that is seen of streams and their readers has the server's time, and so it means the same to every alerter, whatever its own
-//! clock shows. What remains of a wrong one is what is judged by fetchers' times; so it is said. Servers have clocks as well: what is seen
-//! of a stream has the time of the server that leads it, and is judged by that one's.
+//! Whatever their own clocks show, alerters so judge alike: what is seen of streams and their readers, and feeds, whose times are their
+//! fetchers'. Servers have clocks as well: what is seen of a stream has the time of the server that leads it, and is judged by that one's.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -56,15 +55,27 @@ impl NatsClock {
         (self.ours)()
     }
 
-    /// How far our clock is ahead; nothing before the first answer.
-    pub(crate) fn ahead(&self) -> Ahead {
-        self.known().ahead.clone()
+    /// What NATS's clock shows as a whole; what ours does before the first answer.
+    pub(crate) fn now(&self) -> Timestamp {
+        before(self.ours(), self.known().ahead.all)
     }
 
     /// What the clock of the server shows that leads the stream.
-    pub(crate) fn now(&self, stream: &str) -> Timestamp {
-        let ours = self.ours();
-        ours.saturating_sub(self.known().ahead.of(stream)).unwrap_or(ours)
+    pub(crate) fn now_of(&self, stream: &str) -> Timestamp {
+        before(self.ours(), self.known().ahead.of(stream))
+    }
+
+    /// How far NATS's clock as a whole is ahead of those of the servers that lead streams.
+    pub(crate) fn ahead(&self) -> Ahead {
+        let Ahead { all, by_stream } = &self.known().ahead;
+        let beside = |ahead: &SignedDuration| ahead.saturating_sub(*all);
+        let by_stream = by_stream.iter().map(|(stream, ahead)| (*stream, beside(ahead))).collect();
+        Ahead { all: SignedDuration::ZERO, by_stream }
+    }
+
+    /// Our clock may have been set: what it shows beside the next answer says more than what it showed beside earlier ones.
+    pub(crate) fn ours_was_set(&self) {
+        self.known().skew = ClockSkew::default();
     }
 
     /// Takes in when the server that leads the stream has answered, which was asked at `asked_at` by our clock.
@@ -85,7 +96,7 @@ impl NatsClock {
         match news {
             Some(News::Apart) => tracing::warn!(
                 ahead_seconds = ahead.as_secs(),
-                "this machine's clock and NATS's are apart; feeds are judged by this one, streams and their readers by NATS's"
+                "this machine's clock and NATS's are apart; feeds, streams and their readers are judged by NATS's"
             ),
             Some(News::Together) => tracing::info!("this machine's clock and NATS's agree again"),
             None => {}
@@ -115,6 +126,10 @@ impl NatsClock {
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn before(moment: Timestamp, ahead: SignedDuration) -> Timestamp {
+    moment.saturating_sub(ahead).unwrap_or(moment)
 }
 
 fn news(told: bool, ahead: SignedDuration) -> Option<News> {
@@ -158,7 +173,7 @@ mod tests {
             answered("EVENTS", 1);
             answered("PAGES", 120);
         }
-        let nows = ["WINDOWS", "EVENTS", "PAGES", "ALERTS"].map(|stream| ours().duration_since(clock.now(stream)));
+        let nows = ["WINDOWS", "EVENTS", "PAGES", "ALERTS"].map(|stream| ours().duration_since(clock.now_of(stream)));
         assert_eq!(nows, [secs(0), secs(1), secs(120), secs(1)]);
         assert_eq!(clock.ahead().apart(), Some(("PAGES", "WINDOWS", secs(120))));
         clock.compare();
@@ -166,6 +181,22 @@ mod tests {
         // Another server leads it, and is believed at once.
         answered("PAGES", 0);
         clock.compare();
-        assert_eq!((clock.now("PAGES"), clock.known().servers_told), (ours(), false));
+        assert_eq!((clock.now_of("PAGES"), clock.known().servers_told), (ours(), false));
+    }
+
+    #[test]
+    fn when_our_clock_is_set_the_next_answer_says_how_far_it_is_ahead() {
+        fn ours() -> Timestamp {
+            Timestamp::from_second(1_700_000_000).unwrap()
+        }
+        let clock = NatsClock::beside(ours, Metrics::new(&latchkey_runtime::Metrics::new()));
+        assert_eq!(clock.now(), ours());
+        let mut answered = |ahead| {
+            clock.answered("WINDOWS", ours() - SignedDuration::from_secs(ahead), ours());
+            ours().duration_since(clock.now()).as_secs()
+        };
+        assert_eq!([answered(0), answered(0), answered(18_000)], [0, 0, 0]);
+        clock.ours_was_set();
+        assert_eq!(answered(18_000), 18_000);
     }
 }

@@ -4,8 +4,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures::future::try_join_all;
 use latchkey_bus::{Bus, Error};
-use latchkey_core::alert::board::{Board, Policies, Timing};
-use latchkey_runtime::{Shutdown, clock};
+use latchkey_core::alert::board::{Policies, Timing};
+use latchkey_runtime::Shutdown;
 use tokio::sync::mpsc;
 
 use crate::{
@@ -62,7 +62,6 @@ impl Alerter {
     /// Works until the soft shutdown.
     pub async fn run(self, shutdown: Shutdown) -> Result<(), Error> {
         let Watching { policies, timing, tick, look_every } = self.watching;
-        let board = Board::new(policies, timing, clock::now());
         // One that waits is enough: a look that comes late is as good as the next.
         let (tables, seen) = mpsc::channel(1);
         let nats_clock = NatsClock::new(self.metrics.clone());
@@ -95,7 +94,7 @@ impl Alerter {
             keeper.run(&shutdown).await;
             Ok(())
         };
-        let watcher = Watcher::open(self.bus, board, tick, nats_clock, pulse.clone(), self.metrics, hand);
+        let watcher = Watcher::open(self.bus, (policies, timing), tick, nats_clock, pulse.clone(), self.metrics, hand);
         let watcher = Box::pin(watcher).await?;
         let beats = async {
             if let Some(heartbeat) = heartbeat {

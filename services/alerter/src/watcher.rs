@@ -17,7 +17,7 @@ use latchkey_contracts::{
 use latchkey_core::{
     alert::{
         self, Kind,
-        board::{Board, Keep, Known, MAX_CHAINS, Sight, Step},
+        board::{Board, Keep, Known, MAX_CHAINS, Policies, Sight, Step, Timing},
         silence,
     },
     verdict::{ChainWindow, Outcome},
@@ -33,10 +33,11 @@ use crate::{
     heartbeat::Pulse,
     metrics::{Metrics, Shown},
     nats_clock::NatsClock,
+    survey::ask,
     tables::Tables,
 };
 
-/// A tick that is later than this was slept through, by the machine or by this process.
+/// A tick that is later than this was slept through, by the machine or by this process, or a clock was set.
 const SLEPT: SignedDuration = SignedDuration::from_mins(1);
 
 pub(crate) struct Watcher {
@@ -68,7 +69,7 @@ enum Event {
 impl Watcher {
     pub(crate) async fn open(
         bus: Bus,
-        board: Board,
+        (policies, timing): (Policies, Timing),
         tick: Duration,
         clock: NatsClock,
         pulse: Pulse,
@@ -76,11 +77,13 @@ impl Watcher {
         keeper: mpsc::Sender<Vec<Keep>>,
     ) -> Result<Self, Error> {
         let checkpoints = bus.watch_checkpoints();
-        let unseen_checkpoint = last(patiently(|| bus.stream_state(&CHECKPOINTS)).await?);
-        let unseen_transition = last(patiently(|| bus.stream_state(&ALERTS)).await?);
+        let unseen_checkpoint = last(patiently(|| ask(&bus, &CHECKPOINTS, &clock)).await?);
+        let unseen_transition = last(patiently(|| ask(&bus, &ALERTS, &clock)).await?);
         let alerts = bus.watch_alerts();
-        let hearsay = Hearsay::new(&bus);
-        let mut board = board;
+        // From here on it is known what NATS's clock shows.
+        let now = clock.now();
+        let hearsay = Hearsay::new(&bus, now);
+        let mut board = Board::new(policies, timing, now);
         for habit in patiently(|| bus.habits()).await? {
             if let (Ok(source), Ok(feed)) = (habit.source.parse(), habit.feed.parse()) {
                 board.recall(Chain { source, feed }, &habit);
@@ -88,7 +91,6 @@ impl Watcher {
         }
         let mut tick = interval(tick);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (last_tick, shown) = (clock::now(), HashMap::new());
         Ok(Self {
             bus,
             board,
@@ -98,8 +100,8 @@ impl Watcher {
             unseen_checkpoint,
             unseen_transition,
             tick,
-            last_tick,
-            shown,
+            last_tick: now,
+            shown: HashMap::new(),
             clock,
             pulse,
             metrics,
@@ -119,7 +121,7 @@ impl Watcher {
                 _ = self.tick.tick() => Event::Tick,
             };
             let is_tick = matches!(event, Event::Tick);
-            for step in self.take_in(event, clock::now()) {
+            for step in self.take_in(event, self.clock.now()) {
                 if shutdown.soft().is_cancelled() {
                     return Ok(());
                 }
@@ -167,8 +169,11 @@ impl Watcher {
     }
 
     fn tick(&mut self, now: Timestamp) -> Vec<Step> {
-        let slept = now.duration_since(self.last_tick) > SLEPT + period(&self.tick);
+        let slept = now.duration_since(self.last_tick).abs() > SLEPT + period(&self.tick);
         self.last_tick = now;
+        if slept {
+            self.clock.ours_was_set();
+        }
         if slept || !self.bus.is_connected() {
             self.board.watch_anew(now);
         }
@@ -177,7 +182,7 @@ impl Watcher {
         }
         self.board.set_ahead(self.clock.ahead());
         let (steps, sight) = self.board.sweep(now);
-        self.pulse.judged(now);
+        self.pulse.judged(clock::now());
         self.look(&sight, now);
         steps
     }
@@ -259,7 +264,7 @@ impl Watcher {
     /// Hands over what is to be kept, unless there is enough to do already.
     fn keep_habits(&mut self) {
         if let Ok(place) = self.keeper.try_reserve() {
-            let keep = self.board.to_keep(period(&self.tick), clock::now());
+            let keep = self.board.to_keep(period(&self.tick), self.clock.now());
             if !keep.is_empty() {
                 place.send(keep);
             }
@@ -320,3 +325,6 @@ fn window(checkpoint: &Checkpoint) -> Option<ChainWindow> {
 fn period(tick: &Interval) -> SignedDuration {
     SignedDuration::try_from(tick.period()).unwrap_or(SignedDuration::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -122,12 +122,12 @@ impl Windows {
 
     /// Whether nobody has looked at the reader lately.
     pub(crate) fn is_reader_due(&self, stream: &'static str, name: &str) -> bool {
-        self.reader(stream, name).is_due(self.timing.looks_every, self.clock.now(stream))
+        self.reader(stream, name).is_due(self.timing.looks_every, self.clock.now_of(stream))
     }
 
     /// Whether nobody has looked at the stream lately.
     pub(crate) fn is_room_due(&self, stream: &'static str) -> bool {
-        self.room(stream).are_due(self.timing.looks_every, self.clock.now(stream))
+        self.room(stream).are_due(self.timing.looks_every, self.clock.now_of(stream))
     }
 
     /// Stores a look at a reader.
@@ -192,7 +192,8 @@ impl Windows {
     pub(crate) async fn store_heard(&mut self) {
         for (key, sequences) in std::mem::take(&mut self.heard) {
             let mut watched = self.reader(key.0, &key.1);
-            let is_new = watched.give_up(sequences.iter().copied(), self.timing.settles_after, self.clock.now(key.0));
+            let is_new =
+                watched.give_up(sequences.iter().copied(), self.timing.settles_after, self.clock.now_of(key.0));
             let name = match self.of(&key) {
                 Some(Of::Reader(reader)) => reader.name.clone(),
                 _ => key.1.clone(),

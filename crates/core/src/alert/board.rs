@@ -168,9 +168,12 @@ impl Board {
         self.ahead = ahead;
     }
 
-    /// There was a gap in watching: what looks overdue may be only unseen.
+    /// There was a gap in watching, or a clock was set: what looks overdue may be only unseen, and nobody knows how long it has been calm.
     pub fn watch_anew(&mut self, now: Timestamp) {
         self.watched_since = now;
+        for slot in self.alerts.values_mut() {
+            slot.clear_since = None;
+        }
     }
 
     /// Takes in a chain's newest window; with the last word of one that was removed, forgets it. `false` if there is no room for another chain.

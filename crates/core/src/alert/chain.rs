@@ -3,6 +3,8 @@
 //! A common cause is told of once: while one forms or stands, chains that fail for it are neither raised nor resolved, and feeds of a
 //! source that is silent as a whole are not told of one by one.
 
+use std::fmt::Display;
+
 use jiff::Timestamp;
 use latchkey_contracts::alert::alert::Severity;
 
@@ -127,15 +129,17 @@ fn refused(window: &ChainWindow, poll: &Poll, shared: Shared) -> Finding {
 }
 
 fn drop_off(window: &ChainWindow, judgement: &Judgement, shared: Shared) -> Finding {
-    match silent(judgement.drop_off, Kind::DropOff, &wording::chain(window)) {
-        Finding::Alarm(_) if shared.silence => Finding::Unsure,
+    if judgement.drop_off.is_alarm() && shared.silence {
+        return Finding::Unsure;
+    }
+    match silent(judgement.drop_off, Kind::DropOff, wording::chain(window)) {
         // Nobody waits for events of a feed that is off.
         Finding::Unsure if judgement.poll == Poll::Off => Finding::Clear,
         finding => finding,
     }
 }
 
-fn silent(verdict: DropOff, kind: Kind, who: &str) -> Finding {
+fn silent(verdict: DropOff, kind: Kind, who: impl Display) -> Finding {
     let (since, reason, summary) = match verdict {
         DropOff::Ok => return Finding::Clear,
         DropOff::InsufficientData => return Finding::Unsure,
@@ -215,7 +219,7 @@ fn runs_out(
         ),
         Clock::Retention => (
             format!(
-                "{chain} is so far behind that 1Password begins to delete its unread events in {left}, at {at:.0}."
+                "{chain} is so far behind that 1Password begins to delete what may be unread in {left}, at {at:.0}."
             ),
             "Find out what keeps the feed from catching up: refusals, the hourly budget, or streams that are full.",
         ),

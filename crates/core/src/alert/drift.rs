@@ -10,7 +10,7 @@
 //! - **forming**: it began within the last two minutes, or is watched for no longer. It counts for the cause, and is not told of by itself.
 //! - **standing**: it has gone on for longer.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use latchkey_contracts::{
@@ -40,10 +40,10 @@ const MAX_PATH_CHARS: usize = 200;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drifting {
     last: Timestamp,
-    /// Of all of it, also of what is not named.
-    first: Timestamp,
-    /// When each change was first met, by how much it matters, and path: those that are not over.
-    changes: BTreeMap<(Weight, String), Timestamp>,
+    /// Since when: of changes that are not over, or of all of it where none is named.
+    since: Timestamp,
+    /// Changes that are not over, those that matter most first.
+    changes: BTreeSet<(Weight, String)>,
     /// The first arrival after the last of it.
     arrived_at: Option<Timestamp>,
 }
@@ -124,12 +124,14 @@ impl Drifting {
             };
             let lasts = newest.duration_since(instant::from_unix_nano(last)) < settles_after;
             let path = change.path.chars().take(MAX_PATH_CHARS).collect();
-            lasts.then(|| ((weight, path), instant::from_unix_nano(first)))
+            lasts.then(|| (first, (weight, path)))
         };
+        let changes: Vec<_> = report.changes.iter().take(MAX_REPORTED_CHANGES).filter_map(change).collect();
+        let first = changes.iter().map(|(first, _)| *first).min().unwrap_or(of_all.0);
         Self {
-            first: instant::from_unix_nano(of_all.0),
             last: newest,
-            changes: report.changes.iter().take(MAX_REPORTED_CHANGES).filter_map(change).collect(),
+            since: instant::from_unix_nano(first),
+            changes: changes.into_iter().map(|(_, change)| change).collect(),
             arrived_at: None,
         }
     }
@@ -152,7 +154,7 @@ impl Drifting {
     pub fn stage(&self, moment: Moment) -> Stage {
         let Moment { now, watched_since, normalized_until, settles_after } = moment;
         if now.duration_since(self.last) < settles_after {
-            let seen_for = now.duration_since(self.since().max(watched_since));
+            let seen_for = now.duration_since(self.since.max(watched_since));
             // Whoever settles sooner waits less too.
             return if seen_for < FORMS_FOR.min(settles_after / 2) { Stage::Forming } else { Stage::Standing };
         }
@@ -169,22 +171,18 @@ impl Drifting {
     #[must_use]
     pub fn alarm(&self, window: &ChainWindow) -> Alarm {
         let weight = self.heaviest().map_or(Weight::Field, |(weight, _)| weight);
-        let named: Vec<_> = self.changes.keys().take(NAMED).map(|(weight, path)| said(*weight, path)).collect();
+        let named: Vec<_> = self.changes.iter().take(NAMED).map(|(weight, path)| said(*weight, path)).collect();
         let named = if named.is_empty() { "more than is named".to_owned() } else { named.join(", ") };
         let more = match self.changes.len().saturating_sub(NAMED) {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
         let who = wording::chain(window);
-        alarm(self.since(), weight, format!("Events of {who} differ from their schema: {named}{more}."))
+        alarm(self.since, weight, format!("Events of {who} differ from their schema: {named}{more}."))
     }
 
     fn heaviest(&self) -> Option<(Weight, &str)> {
-        self.changes.keys().next().map(|(weight, path)| (*weight, path.as_str()))
-    }
-
-    fn since(&self) -> Timestamp {
-        self.changes.values().copied().min().unwrap_or(self.first)
+        self.changes.first().map(|(weight, path)| (*weight, path.as_str()))
     }
 }
 
@@ -193,7 +191,7 @@ impl Drifting {
 pub fn find_common(log_type: &str, differ: &[&Drifting], unknown: usize, raised: bool) -> Finding {
     let (enter, exit) = COMMON;
     let least = if raised { exit } else { enter };
-    let Some(since) = differ.iter().map(|drifting| drifting.since()).min().filter(|_| differ.len() >= least) else {
+    let Some(since) = differ.iter().map(|drifting| drifting.since).min().filter(|_| differ.len() >= least) else {
         return if raised && differ.len() + unknown >= exit { Finding::Unsure } else { Finding::Clear };
     };
     let heaviest = differ.iter().filter_map(|drifting| drifting.heaviest()).min();

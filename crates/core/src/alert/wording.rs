@@ -1,6 +1,6 @@
 //! What alerts say to people, where several kinds say it alike.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use jiff::SignedDuration;
 use latchkey_contracts::About;
@@ -50,8 +50,9 @@ pub(super) fn resolved(kind: Kind, about: &About, label: &str) -> String {
     }
 }
 
-pub(super) fn chain(window: &ChainWindow) -> String {
-    format!("{} of {}", window.chain.feed, window.source_label)
+/// A feed's name for people. It is written only where something is said: of most feeds there is nothing to say.
+pub(super) fn chain(window: &ChainWindow) -> impl fmt::Display {
+    fmt::from_fn(|formatter| write!(formatter, "{} of {}", window.chain.feed, window.source_label))
 }
 
 pub(super) fn cause(refusal: &Refusal) -> String {

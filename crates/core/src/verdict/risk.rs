@@ -1,8 +1,8 @@
 //! How long until events of a chain stop coming or are lost.
 //!
 //! Two clocks run at 1Password: a token ends at a time that it names itself, and events are kept for 120 days, so a chain whose cursor
-//! stays behind that loses them. A cursor stands where its newest event does, or, since a quiet feed has no new ones, where the chain
-//! last reached the feed's end.
+//! stays behind that loses them. What is unread has come since the chain last stood at the feed's end: only that is proven, and a quiet feed
+//! that is polled stands there all the time.
 
 use jiff::{SignedDuration, Timestamp};
 use latchkey_contracts::alert::alert::Severity;

@@ -44,7 +44,7 @@ pub struct ChainWindow {
     pub token_expires_at: Option<Timestamp>,
     /// How far the fetcher's clock is ahead of 1Password's.
     pub clock_skew: Option<SignedDuration>,
-    /// Up to when the feed's events are stored: the newest one's time, or when the chain last stood at the feed's end.
+    /// Since when events may be unread: since the chain last stood at the feed's end. Of one that never has, where it claims to be.
     pub position_at: Option<Timestamp>,
     /// The host that it is polled from; empty if it is not known.
     pub host: String,
@@ -98,8 +98,7 @@ impl ChainWindow {
             events_total: checkpoint.events_total,
             token_expires_at: instant::optional_from_unix_nano(checkpoint.token_expires_at_unix_nano),
             clock_skew: checkpoint.clock_skew_nano.map(SignedDuration::from_nanos),
-            position_at: instant::optional_from_unix_nano(checkpoint.cursor_time_unix_nano)
-                .max(instant::optional_from_unix_nano(checkpoint.caught_up_at_unix_nano)),
+            position_at: position_at(checkpoint, first_polled_at.unwrap_or(polled_at)),
             host: text(&checkpoint.host),
             token_fault: (!checkpoint.token_fault.is_empty()).then(|| TokenFault {
                 reason: text(&checkpoint.token_fault),
@@ -112,6 +111,15 @@ impl ChainWindow {
     pub(super) fn unanswered_since(&self) -> Timestamp {
         self.last_success_at.unwrap_or(self.first_polled_at)
     }
+}
+
+/// Whatever had arrived when the chain stood at the feed's end is stored; what its newest event says proves nothing, since devices' clocks
+/// may be ahead. Until a chain has stood there it shows where the chain is all the same, but no later than the first poll: of what has
+/// happened since then nobody can say that it is read.
+fn position_at(checkpoint: &Checkpoint, first_polled_at: Timestamp) -> Option<Timestamp> {
+    let claimed = || instant::optional_from_unix_nano(checkpoint.cursor_time_unix_nano);
+    instant::optional_from_unix_nano(checkpoint.caught_up_at_unix_nano)
+        .or_else(|| claimed().map(|newest| newest.min(first_polled_at)))
 }
 
 fn outcome(outcome: &checkpoint::Outcome) -> Result<Outcome, UnknownOutcome> {
@@ -131,4 +139,41 @@ fn outcome(outcome: &checkpoint::Outcome) -> Result<Outcome, UnknownOutcome> {
 
 fn text(text: &str) -> String {
     text.trim().chars().take(MAX_TEXT).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use latchkey_contracts::Feed;
+
+    use super::*;
+    use crate::verdict::samples::at;
+
+    /// Of a chain that was first polled at 1,000, with what is known of it in seconds.
+    fn check(newest_event: Option<i64>, caught_up: Option<i64>, expect: Option<i64>) {
+        let nanos = |second: Option<i64>| instant::optional_to_unix_nano(second.map(at));
+        let checkpoint = Checkpoint {
+            polled_at_unix_nano: nanos(Some(9_000)),
+            first_polled_at_unix_nano: nanos(Some(1_000)),
+            cursor_time_unix_nano: nanos(newest_event),
+            caught_up_at_unix_nano: nanos(caught_up),
+            outcome: Some(checkpoint::Outcome { kind: Kind::Quiet.into(), ..checkpoint::Outcome::default() }),
+            ..Checkpoint::default()
+        };
+        let chain = Chain { source: "acme".parse().unwrap(), feed: Feed::ItemUsages };
+        let window = ChainWindow::read(chain, &checkpoint).unwrap();
+        assert_eq!(window.position_at, expect.map(at), "newest event {newest_event:?}, caught up {caught_up:?}");
+    }
+
+    #[test]
+    fn a_chain_is_where_it_has_stood_and_not_where_an_event_claims() {
+        check(None, None, None);
+        check(None, Some(8_000), Some(8_000));
+        // A quiet feed: its newest event is old.
+        check(Some(-90_000), Some(8_000), Some(8_000));
+        // A clock is ahead, and the chain has not stood at the end since.
+        check(Some(8_999), Some(2_000), Some(2_000));
+        // The first pull of the past.
+        check(Some(-90_000), None, Some(-90_000));
+        check(Some(8_999), None, Some(1_000));
+    }
 }

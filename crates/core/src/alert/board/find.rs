@@ -122,21 +122,22 @@ impl Board {
             normalized_until: self.normalized_until(),
             settles_after: self.timing.settles_after,
         };
-        let known = self.with_entries(&self.drifting);
-        let drifting: Vec<_> = known.map(|(entry, drifting)| (entry, drifting, drifting.stage(moment))).collect();
-        for feed in Feed::ALL {
-            let of_feed = || drifting.iter().filter(|(entry, ..)| entry.window.chain.feed == feed);
+        let mut by_feed = Feed::ALL.map(|_| Vec::new());
+        for (entry, drifting) in self.with_entries(&self.drifting) {
+            by_feed[entry.window.chain.feed as usize].push((entry, drifting, drifting.stage(moment)));
+        }
+        for (feed, of_feed) in Feed::ALL.into_iter().zip(by_feed) {
             let differs = |stage| matches!(stage, drift::Stage::Forming | drift::Stage::Standing);
-            let differ = of_feed().filter(|(.., stage)| differs(*stage)).map(|(_, drifting, _)| *drifting);
+            let differ = of_feed.iter().filter(|(.., stage)| differs(*stage)).map(|(_, drifting, _)| *drifting);
             let differ: Vec<_> = differ.collect();
             let unknown = |stage| matches!(stage, drift::Stage::Unread | drift::Stage::Unsure);
-            let unknown = of_feed().filter(|(.., stage)| unknown(*stage)).count();
+            let unknown = of_feed.iter().filter(|(.., stage)| unknown(*stage)).count();
             let log_type = feed.log_type().to_string();
             let about = About::Object(Object::named(&log_type));
             let raised = self.is_raised_about(Kind::SchemaDrift, &about);
             let common = drift::find_common(&log_type, &differ, unknown, raised);
             let covered = raised || matches!(common, Finding::Alarm(_));
-            for (entry, drifting, stage) in of_feed() {
+            for (entry, drifting, stage) in of_feed {
                 let finding = match stage {
                     drift::Stage::Forming | drift::Stage::Standing if covered => Finding::Covered,
                     drift::Stage::Standing => Finding::Alarm(drifting.alarm(&entry.window)),

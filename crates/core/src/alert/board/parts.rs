@@ -74,8 +74,9 @@ pub enum Step {
 pub struct Sight {
     /// Chains with their verdicts.
     pub polls: Vec<(Chain, &'static str)>,
-    /// When a source's events begin to be lost or stop coming, at the earliest that is known: by its own clocks, or by the line's.
-    pub ends: BTreeMap<SourceId, Timestamp>,
+    /// When a source's events begin to be lost or stop coming, at the earliest that is known: by its own clocks, or by the line's. Sources
+    /// stand in their order, as in `polls`.
+    pub ends: Vec<(SourceId, Timestamp)>,
     /// The worst difference between a fetcher's clock and 1Password's.
     pub skew: Option<SignedDuration>,
     /// Readers of streams.
@@ -119,11 +120,13 @@ pub struct SeenStream {
 }
 
 impl Sight {
-    /// Notes a chain, where the whole line begins to lose events at `line_ends_at`.
+    /// Notes a chain, where the whole line begins to lose events at `line_ends_at`. To be called in the order of chains.
     pub(super) fn note(&mut self, window: &ChainWindow, poll: &Poll, line_ends_at: Option<Timestamp>) {
         if let Some(at) = ends_at(window).into_iter().chain(line_ends_at).min() {
-            let end = self.ends.entry(window.chain.source.clone()).or_insert(at);
-            *end = at.min(*end);
+            match self.ends.last_mut() {
+                Some((source, end)) if *source == window.chain.source => *end = at.min(*end),
+                _ => self.ends.push((window.chain.source.clone(), at)),
+            }
         }
         // What a dead chain's fetcher once had for a clock proves nothing.
         let skew = window.clock_skew.filter(|_| poll.is_answered());

@@ -119,6 +119,28 @@ fn what_was_raised_elsewhere_is_not_raised_again() {
 }
 
 #[test]
+fn calm_is_measured_anew_when_a_clock_was_set() {
+    let mut board = board([]);
+    let see = |board: &mut Board, outcome, second| {
+        let polled = (at(second), at(second + 60));
+        board.observe(ChainWindow { polled_at: polled.0, next_poll_at: polled.1, ..window(outcome) });
+        sweep(board, second)
+    };
+    let about = "poll_refused acme/audit_events";
+    for (second, change, sequence) in [(1, "Raised", 0), (3, "Raised", 2), (5, "Raised", 4)] {
+        assert_eq!(see(&mut board, refused("unauthorized"), second), [format!("{about} {change} after {sequence}")]);
+        // The third time it is flapping, and ends after half an hour of calm.
+        let ended = if second < 5 { vec![format!("{about} Resolved after {}", sequence + 1)] } else { vec![] };
+        assert_eq!(see(&mut board, Outcome::Quiet, second + 1), ended);
+    }
+    for set_to in [18_000, 10] {
+        board.watch_anew(at(set_to));
+        assert_eq!(see(&mut board, Outcome::Quiet, set_to), [""; 0]);
+    }
+    assert_eq!(see(&mut board, Outcome::Quiet, 10 + 30 * 60), [format!("{about} Resolved after 5")]);
+}
+
+#[test]
 fn what_may_be_wrong_is_read_before_anything_is_written() {
     let mut board = board([window(refused("unauthorized"))]);
     let about = About::Chain(chain());

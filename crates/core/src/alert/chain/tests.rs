@@ -163,7 +163,7 @@ fn a_clock_that_runs_out_is_told_of_in_time() {
             ChainWindow { position_at: Some(at(650 - 115 * DAY)), ..window() },
             Severity::Critical,
             "retention",
-            "item_usages of Acme is so far behind that 1Password begins to delete its unread events in 5 days, at 2023-11-19T22:24:10Z.",
+            "item_usages of Acme is so far behind that 1Password begins to delete what may be unread in 5 days, at 2023-11-19T22:24:10Z.",
         ),
     ] {
         let Finding::Alarm(alarm) = find(&window) else { panic!("no alarm") };

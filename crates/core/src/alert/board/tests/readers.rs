@@ -324,7 +324,7 @@ fn a_source_has_time_until_the_line_or_itself_comes_to_an_end() {
     let day = 24 * 3_600;
     let ends = |board: &mut Board| -> Vec<i64> {
         let (_, sight) = board.sweep(at(481));
-        sight.ends.values().map(|end| end.duration_since(at(0)).as_secs()).collect()
+        sight.ends.iter().map(|(_, end)| end.duration_since(at(0)).as_secs()).collect()
     };
     let token = ChainWindow { token_expires_at: Some(at(5 * day)), ..every(3_600, "a") };
     let mut board = board([token, every(3_600, "b")]);
