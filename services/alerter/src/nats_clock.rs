@@ -191,7 +191,7 @@ mod tests {
         }
         let clock = NatsClock::beside(ours, Metrics::new(&latchkey_runtime::Metrics::new()));
         assert_eq!(clock.now(), ours());
-        let mut answered = |ahead| {
+        let answered = |ahead| {
             clock.answered("WINDOWS", ours() - SignedDuration::from_secs(ahead), ours());
             ours().duration_since(clock.now()).as_secs()
         };

@@ -41,7 +41,7 @@ async fn an_alerter_whose_clock_is_wrong_judges_feeds_as_the_others_do() {
         let watching = (Policies::default(), Timing::default());
         let tick = Duration::from_secs(5);
         let opened = Watcher::open(bus.clone(), watching, tick, nats_clock, Pulse::default(), metrics, keeper);
-        let mut watcher = opened.await.unwrap();
+        let mut watcher = Box::pin(opened).await.unwrap();
         let item = watcher.checkpoints.next().await.unwrap();
         let now = watcher.clock.now();
         let steps = watcher.take_in(Event::Checkpoint(Box::new(item)), now);
