@@ -353,7 +353,7 @@ impl Board {
         let slot = self.alerts.entry(key.clone()).or_default();
         slot.clear_since = match finding {
             Finding::Clear => slot.clear_since.or(Some(now)),
-            Finding::Alarm(_) | Finding::Unsure | Finding::Covered => None,
+            Finding::Alarm(_) | Finding::Unsure | Finding::Covered | Finding::Gone => None,
         };
         let around = Circumstances {
             about: &key.1,

@@ -64,13 +64,14 @@ impl Duties {
     }
 }
 
-/// One finding for each alert: readers of one name, of two streams, share theirs. An alarm of either stands, and only both are clear.
+/// One finding for each alert: readers of one name, of two streams, share theirs. An alarm of either stands, and only both are clear or gone.
 fn merged(found: Vec<Found>) -> Vec<Found> {
     let rank = |found: &Found| match found.finding {
-        Finding::Clear => 0,
-        Finding::Covered => 1,
-        Finding::Unsure => 2,
-        Finding::Alarm(_) => 3,
+        Finding::Gone => 0,
+        Finding::Clear => 1,
+        Finding::Covered => 2,
+        Finding::Unsure => 3,
+        Finding::Alarm(_) => 4,
     };
     let (mut all, mut places) = (Vec::<Found>::with_capacity(found.len()), HashMap::new());
     for found in found {
@@ -156,6 +157,7 @@ impl Board {
         let found = &mut Vec::new();
         for ((stream, name), reader) in &self.readers {
             let by_nats = self.by_nats(stream, now);
+            let first = found.len();
             let is_fresh = self.is_fresh(reader, by_nats);
             for kind in reader.role.kinds() {
                 let finding = if (*kind, reader.role) == (Kind::ReaderStopped, Role::Duties) {
@@ -176,8 +178,27 @@ impl Board {
                 let finding = given_up::find((stream, name), given_up, window, settles_after, by_nats);
                 found.push(Found::object(Kind::DeliveriesExhausted, name, finding));
             }
+            if self.has_left(stream, reader, now) {
+                for found in &mut found[first..] {
+                    found.finding = Finding::Gone;
+                }
+            }
         }
         all.extend(merged(std::mem::take(found)));
+    }
+
+    /// Whether it is the consumer of a destination that is in nobody's configuration any more: nobody has looked at it for long, and at others of
+    /// its stream somebody does. While one alerter has the destination it looks, and so for none it has left.
+    fn has_left(&self, stream: &str, reader: &Watched, now: Timestamp) -> bool {
+        let patience = self.timing.settles_after.max(self.timing.fresh_for());
+        // Who has just started may be the one that looks at it.
+        if reader.role != Role::Destination || now.duration_since(self.watched_since) < patience {
+            return false;
+        }
+        let now = self.by_nats(stream, now);
+        let others = || self.readers.iter().filter(|((of, _), _)| *of == stream).map(|(_, other)| other);
+        reader.looked_at().is_some_and(|at| now.duration_since(at) >= patience)
+            && others().any(|other| self.is_fresh(other, now))
     }
 
     /// Whether nobody keeps anything of the reader that this is about, for whoever has read what is kept.
