@@ -10,10 +10,11 @@ use crate::{cursor::Cursor, instant, polling::History};
 pub struct Position {
     /// Stream sequence of its newest page; 0 if there is none.
     pub sequence: u64,
-    /// Identity of that page, if known.
+    /// While there is none: the sequence that the newest had; 0 if nothing is known of any.
+    pub gone: u64,
+    /// Identity of the newest page, if known.
     pub page_id: Option<String>,
-    /// The latest time that any event up to and with that page says, of the future too as far as pages are there to tell; `None`: the
-    /// chain has stored nothing.
+    /// The latest time that any event up to and with that page says, of the future too if it was noted; `None`: the chain has stored nothing.
     pub latest_event_at: Option<Timestamp>,
     /// Where to continue; `None`: nothing was ever fetched.
     pub cursor: Option<Cursor>,
@@ -22,9 +23,16 @@ pub struct Position {
 }
 
 impl Position {
+    /// The sequence of the newest page that is known of, whether or not it is there.
+    pub(super) fn newest(&self) -> u64 {
+        self.sequence.max(self.gone)
+    }
+
     pub(super) fn write(&self, checkpoint: &mut Checkpoint) {
         checkpoint.cursor = self.cursor.as_ref().map(|cursor| cursor.as_str().into()).unwrap_or_default();
         checkpoint.page_sequence = self.sequence;
+        checkpoint.gone_page_sequence = self.gone;
+        checkpoint.latest_event_unix_nano = instant::optional_to_unix_nano(self.latest_event_at);
         checkpoint.recovering_from_unix_nano = instant::optional_to_unix_nano(self.recovering_from);
     }
 
@@ -32,8 +40,9 @@ impl Position {
     pub(super) fn read(checkpoint: &Checkpoint) -> Self {
         Self {
             sequence: checkpoint.page_sequence,
+            gone: checkpoint.gone_page_sequence,
             page_id: None,
-            latest_event_at: None,
+            latest_event_at: instant::optional_from_unix_nano(checkpoint.latest_event_unix_nano),
             cursor: checkpoint.cursor.parse().ok(),
             recovering_from: instant::optional_from_unix_nano(checkpoint.recovering_from_unix_nano),
         }
@@ -78,6 +87,7 @@ pub fn recover(last_page: Option<LastPage>, checkpoint: Option<(Position, Histor
         Some(page) if page.sequence > checkpoint.sequence => (
             Position {
                 sequence: page.sequence,
+                gone: 0,
                 page_id: Some(page.page_id.clone()),
                 latest_event_at: page.latest_event_at,
                 cursor: Some(page.cursor.clone()),
@@ -88,6 +98,7 @@ pub fn recover(last_page: Option<LastPage>, checkpoint: Option<(Position, Histor
         Some(page) => (
             Position {
                 sequence: page.sequence,
+                gone: 0,
                 page_id: Some(page.page_id),
                 latest_event_at: page.latest_event_at,
                 cursor: checkpoint.cursor.or(Some(page.cursor)),
@@ -96,7 +107,11 @@ pub fn recover(last_page: Option<LastPage>, checkpoint: Option<(Position, Histor
             history,
         ),
         // The subject is empty, so the next page goes onto sequence 0 whatever the chain once had.
-        None => (Position { sequence: 0, latest_event_at: history.reached(), ..checkpoint }, history),
+        None => {
+            // What another version has noted says nothing of clocks that were ahead.
+            let latest_event_at = checkpoint.latest_event_at.or(history.reached());
+            (Position { sequence: 0, gone: checkpoint.newest(), latest_event_at, ..checkpoint }, history)
+        }
     }
 }
 
@@ -130,6 +145,7 @@ mod tests {
         let check = |last_page: Option<LastPage>, checkpoint, sequence, cursor: Option<&str>| {
             let (position, _) = recover(last_page, checkpoint);
             assert_eq!((position.sequence, position.cursor.as_ref().map(Cursor::as_str)), (sequence, cursor));
+            position
         };
         check(None, None, 0, None);
         check(None, Some(checkpoint(0, "c")), 0, Some("c"));
@@ -141,25 +157,32 @@ mod tests {
         // A checkpoint that never had a cursor.
         check(Some(page(5, "p")), Some(checkpoint(5, "")), 5, Some("p"));
         // Retention removed page 5.
-        check(None, Some(checkpoint(5, "c")), 0, Some("c"));
+        let emptied = check(None, Some(checkpoint(5, "c")), 0, Some("c"));
+        assert_eq!((emptied.gone, emptied.newest()), (5, 5));
+        let still = check(None, Some((emptied.clone(), History::default())), 0, Some("c"));
+        assert_eq!(still.gone, 5);
+        let filled = check(Some(page(9, "p")), Some((emptied, History::default())), 9, Some("p"));
+        assert_eq!((filled.gone, filled.newest()), (0, 9));
     }
 
     #[test]
     fn a_chain_without_pages_knows_how_far_it_has_stored() {
         let second = |second| Timestamp::from_second(second).ok();
-        let check = |newest: Option<i64>, events_total, expect: Option<i64>| {
+        let check = |latest: Option<i64>, newest: Option<i64>, events_total, expect: Option<i64>| {
             let history = History {
                 newest_event_at: newest.and_then(second),
                 last_success_at: second(8),
                 events_total,
                 ..History::default()
             };
-            let (position, _) = recover(None, Some((Position::default(), history)));
+            let noted = Position { latest_event_at: latest.and_then(second), ..Position::default() };
+            let (position, _) = recover(None, Some((noted, history)));
             assert_eq!(position.latest_event_at, expect.and_then(second));
         };
-        check(Some(5), 7, Some(5));
-        check(None, 7, Some(8));
-        check(None, 0, None);
+        check(Some(9), Some(5), 7, Some(9));
+        check(None, Some(5), 7, Some(5));
+        check(None, None, 7, Some(8));
+        check(None, None, 0, None);
     }
 
     #[test]
