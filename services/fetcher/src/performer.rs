@@ -192,7 +192,8 @@ impl<'a> Performer<'a> {
             });
         }
         let remembered = match self.window(turn).await {
-            Ok(remembered) => remembered,
+            Ok(Some(remembered)) => remembered,
+            Ok(None) => return Input::Forgotten,
             Err(error) => return self.bus_failed(&error),
         };
         let marked = remembered.window.mark(&view.items);

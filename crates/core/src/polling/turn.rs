@@ -145,6 +145,9 @@ impl Turn {
             Input::Recovered { last_page, checkpoint } => self.recovered(last_page, checkpoint, now),
             Input::LookedBack { covered } => unsettled(self.looked_back(covered)),
             Input::Fetched(page) => unsettled(self.fetched(page, now)),
+            // What was looked through a moment ago is not forgotten: there is no going on with who says so.
+            Input::Forgotten if self.reset.is_some() => self.bus_failed(),
+            Input::Forgotten => unsettled(self.begin_again(PAGES_GONE)),
             Input::FetchFailed(failure) => unsettled(self.fetch_failed(&failure, now)),
             Input::Off(off) => unsettled(self.finish(Outcome::Off(off), self.policy.poll_interval, now)),
             Input::Published(published) => self.published(published, now),

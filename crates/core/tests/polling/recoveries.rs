@@ -106,7 +106,7 @@ fn a_recovery_that_outlasts_its_pages_begins_again() {
     let position = Position { recovering_from: Some(start()), ..position };
     let begins = |history: History| {
         let (mut turn, _) = Turn::begin(policy(), 0.0, now());
-        let last = (position.clone(), history);
+        let last = (Position { latest_event_at: history.newest_event_at, ..position.clone() }, history);
         let read = turn.handle(Input::Recovered { last_page: None, checkpoint: Some(Box::new(last.clone())) }, now());
         let (_, from_memory) = Turn::resume(policy(), 0.0, last, now());
         assert_eq!(read.action, from_memory);

@@ -74,6 +74,8 @@ pub(crate) struct Fetcher {
 /// Stored events up to a page.
 struct Recalled {
     sequence: u64,
+    /// From when on it is all of them.
+    from: Timestamp,
     events: BTreeSet<usize>,
 }
 
@@ -110,6 +112,8 @@ pub(crate) enum Luck {
     Growth,
     /// Retention removes the pages, where none is newer than the checkpoint.
     Expiry,
+    /// Retention removes the older half of the pages.
+    Fading,
     /// The page is too large for the bus.
     TooLarge,
     /// The API refuses all cursors that it has given out so far.
@@ -193,6 +197,15 @@ impl World {
         }
     }
 
+    /// Some days pass in which nothing arrives, after which the older half of the pages is gone.
+    pub(crate) fn fade(&mut self) {
+        let expired = self.expired + (self.stored.len() - self.expired) / 2;
+        let is_past = expired > 0 && self.stored[expired - 1].latest <= Some(self.now());
+        if is_past && self.in_flight.is_empty() {
+            self.expired = expired;
+        }
+    }
+
     /// Where the chain stands without pages.
     fn noted(&self) -> Option<(Position, History)> {
         let head = self.head.clone().filter(|head| head.outranks(self.checkpoint.as_ref()));
@@ -254,16 +267,17 @@ impl World {
         ))
     }
 
-    /// What finds room of all that is stored from a time on, the newest pages first, and from when on that is everything. There is always
-    /// room for what is later than `now`.
-    fn recall(&self, from: Timestamp, now: Timestamp, turn: &Turn, room: usize) -> (Recalled, Timestamp) {
+    /// What finds room of all that is stored from a time on, the newest pages first, from when on that is everything, and whether a page that
+    /// was wanted is gone. There is always room for what is later than `now`.
+    fn recall(&self, from: Timestamp, now: Timestamp, turn: &Turn, room: usize) -> (Recalled, Timestamp, bool) {
         let (sequence, mut bound, mut from, mut is_full) = (turn.sequence(), turn.reached(), from, false);
-        let mut events = BTreeSet::new();
+        let (mut events, mut is_cut) = (BTreeSet::new(), false);
         let kept = self.stored.iter().enumerate().take(usize::try_from(sequence).unwrap()).skip(self.expired);
         for (older, page) in kept.rev() {
             let latest = page.latest.unwrap_or(self.now());
             if !is_full && events.len() + page.events.len() > room {
                 bound = Some(latest);
+                is_cut = false;
                 if latest < now {
                     break;
                 }
@@ -276,21 +290,29 @@ impl World {
             } else if bound.is_some_and(|bound| bound < from) {
                 break;
             }
+            is_cut = older == self.expired && page.previous > 0;
         }
         let covered = bound.map_or(from, |bound| from.max(bound + SignedDuration::from_nanos(1)));
-        (Recalled { sequence, events }, covered)
+        (Recalled { sequence, from: covered, events }, covered, is_cut)
     }
 
     /// What a fetcher recognises: during a recovery what it has recalled for it, or does again if somebody else has; else the API does not
-    /// repeat.
-    fn known<'a>(&self, turn: &Turn, recalled: &'a mut Option<Recalled>) -> &'a BTreeSet<usize> {
-        let kept = recalled.take().filter(|recalled| recalled.sequence == turn.sequence());
+    /// repeat. `None`: it is gone.
+    fn known<'a>(&self, turn: &Turn, recalled: &'a mut Option<Recalled>) -> Option<&'a BTreeSet<usize>> {
+        let serves = |recalled: &Recalled| turn.recovering_from().is_none_or(|from| recalled.from <= from);
+        let kept = recalled.take().filter(|recalled| recalled.sequence == turn.sequence() && serves(recalled));
         let recalled = recalled.insert(match (turn.recovering_from(), kept) {
-            (None, _) => Recalled { sequence: turn.sequence(), events: BTreeSet::new() },
+            (None, _) => Recalled { sequence: turn.sequence(), from: Timestamp::MAX, events: BTreeSet::new() },
             (Some(_), Some(kept)) => kept,
-            (Some(from), None) => self.recall(from, from, turn, self.memory.saturating_mul(2)).0,
+            (Some(from), None) => {
+                let (recalled, covered, is_cut) = self.recall(from, from, turn, self.memory.saturating_mul(2));
+                if is_cut && covered > from {
+                    return None;
+                }
+                Recalled { from, ..recalled }
+            }
         });
-        &recalled.events
+        Some(&recalled.events)
     }
 
     /// What recoveries have passed by is read by an audit, which compares it with all that is stored.
@@ -387,18 +409,19 @@ impl World {
             (Action::Fetch(_), Luck::ApiFails) => Input::FetchFailed(failure()),
             (Action::Fetch(_), Luck::Refuses(code, retry_after)) => Input::FetchFailed(refusal(code, retry_after)),
             (Action::LookBack { from }, _) => {
-                let (recalled, covered) = self.recall(*from, self.now(), &running.turn, self.memory);
+                let (recalled, covered, _) = self.recall(*from, self.now(), &running.turn, self.memory);
                 fetcher.recalled = Some(recalled);
                 Input::LookedBack { covered }
             }
             (Action::Fetch(request), _) => {
                 let known = self.known(&running.turn, &mut fetcher.recalled);
-                match self.fetch(request, &running.turn, known) {
-                    Ok((page, fetched)) => {
+                match known.map(|known| self.fetch(request, &running.turn, known)) {
+                    Some(Ok((page, fetched))) => {
                         running.held = Some(page);
                         Input::Fetched(fetched)
                     }
-                    Err(failure) => Input::FetchFailed(failure),
+                    Some(Err(failure)) => Input::FetchFailed(failure),
+                    None => Input::Forgotten,
                 }
             }
             (Action::Publish { expected }, luck) => {
