@@ -183,7 +183,7 @@ mod tests {
             position: Position {
                 sequence: 4,
                 gone: 3,
-                page_id: None,
+                page_id: Some("a page".into()),
                 latest_event_at: Some(now),
                 cursor: "c".parse().ok(),
                 recovering_from: Some(ago(9_000)),

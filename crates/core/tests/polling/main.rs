@@ -28,14 +28,14 @@ const SPACING: SignedDuration = SignedDuration::from_hours(3);
 fn luck() -> impl Strategy<Value = Luck> {
     use Luck::{
         AnswerLost, ApiFails, Arrival, BusFails, Crash, Expiry, Fading, Full, Good, Growth, Late, Lost, Poison,
-        TooLarge,
+        PowerCut, TooLarge,
     };
     prop_oneof![
         8 => Just(Good),
         2 => Just(Arrival),
         2 => Just(Growth),
         1 => prop::sample::select(vec![AnswerLost, Late, Lost]),
-        1 => prop::sample::select(vec![ApiFails, BusFails, Full, Crash, Expiry, Fading, TooLarge, Poison]),
+        1 => prop::sample::select(vec![ApiFails, BusFails, Full, Crash, Expiry, Fading, PowerCut, TooLarge, Poison]),
     ]
 }
 
@@ -56,9 +56,13 @@ proptest! {
         for (fetcher, luck) in steps {
             match luck {
                 // Retention strikes when all have been dead for long, whatever they were at.
-                Luck::Expiry | Luck::Fading => {
+                Luck::Expiry | Luck::Fading | Luck::PowerCut => {
                     fetchers = [Fetcher::default(), Fetcher::default()];
-                    if matches!(luck, Luck::Expiry) { world.expire() } else { world.fade() }
+                    match luck {
+                        Luck::Expiry => world.expire(),
+                        Luck::Fading => world.fade(),
+                        _ => world.lose_power(),
+                    }
                 }
                 luck => drop(world.step(&mut fetchers[fetcher], luck)),
             }

@@ -55,6 +55,8 @@ pub(crate) struct World {
     expired: usize,
     pub(crate) checkpoint: Option<(Position, History)>,
     head: Option<Head>,
+    /// The power has failed, and no turn has ended since.
+    has_lost_power: bool,
     /// Publishes without an answer that may still arrive, with what they expect.
     pub(crate) in_flight: Vec<(Page, u64)>,
     /// Cursors of older generations are refused for ever.
@@ -114,6 +116,8 @@ pub(crate) enum Luck {
     Expiry,
     /// Retention removes the older half of the pages.
     Fading,
+    /// The power fails everywhere, and the newest pages are lost.
+    PowerCut,
     /// The page is too large for the bus.
     TooLarge,
     /// The API refuses all cursors that it has given out so far.
@@ -140,6 +144,7 @@ impl World {
             expired: 0,
             checkpoint: None,
             head: None,
+            has_lost_power: false,
             in_flight: Vec::new(),
             generation: 0,
         }
@@ -188,11 +193,15 @@ impl World {
     /// Seven days pass in which nothing arrives, and nothing is on its way either. Of a page whose storing nobody has heard of, nothing is
     /// known once it is gone; and what clocks that are ahead have put into the future is no future any more after so long.
     pub(crate) fn expire(&mut self) {
-        let checkpoint = self.checkpoint.as_ref().map_or(0, |(position, _)| position.sequence);
-        let head = self.head.as_ref().map_or(0, |head| head.position.sequence);
-        let is_known = checkpoint.max(head) == self.stored.len() as u64;
+        let newest = self.stored.last().map(|page| &page.id);
+        let checkpoint = self.checkpoint.as_ref().map(|(position, _)| position);
+        let head = self.head.as_ref().map(|head| &head.position);
+        let is_known = checkpoint
+            .into_iter()
+            .chain(head)
+            .any(|position| position.sequence == self.stored.len() as u64 && position.page_id.as_ref() == newest);
         let is_past = self.stored.last().is_some_and(|page| page.latest <= Some(self.now()));
-        if is_known && is_past && self.in_flight.is_empty() {
+        if is_known && is_past && !self.has_lost_power && self.in_flight.is_empty() {
             self.expired = self.stored.len();
         }
     }
@@ -203,6 +212,15 @@ impl World {
         let is_past = expired > 0 && self.stored[expired - 1].latest <= Some(self.now());
         if is_past && self.in_flight.is_empty() {
             self.expired = expired;
+        }
+    }
+
+    /// The disk has the checkpoint, and neither the two newest pages nor the head. Without any page nobody could tell.
+    pub(crate) fn lose_power(&mut self) {
+        self.in_flight.clear();
+        if self.stored.len() > self.expired {
+            self.stored.truncate(self.stored.len().saturating_sub(2).max(self.expired + 1));
+            (self.head, self.has_lost_power) = (None, true);
         }
     }
 
@@ -462,6 +480,7 @@ impl World {
         }
         if report.outcome.is_some() {
             self.checkpoint = Some((report.position.clone(), report.history.clone()));
+            self.has_lost_power = false;
         }
     }
 }
