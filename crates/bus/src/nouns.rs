@@ -18,13 +18,13 @@ use latchkey_contracts::{
     subject,
     task::{Task, task::Kind},
     topology::{
-        ALERTS, BUDGETS, CHECKPOINTS, DELIVERIES, DRIFTS, EVENTS, FETCHER, HABITS, NORMALIZER, NOTIFIER, PAGES,
+        ALERTS, BUDGETS, CHECKPOINTS, DELIVERIES, DRIFTS, EVENTS, FETCHER, HABITS, HEADS, NORMALIZER, NOTIFIER, PAGES,
         REJECTIONS, REREADS, TASKS, WINDOWS,
     },
     window::{Window, window::Of},
 };
 
-use crate::{Deliveries, Error, Publication, Reader, Stored, connect::Bus, publish::Guard, reader::From};
+use crate::{Deliveries, Error, Publication, Reader, Stored, connect::Bus, publish::Guard, reader::From, wire::Wire};
 
 /// Deliveries held in advance by a process: few, since their leases run while they wait.
 const TASKS_PREFETCH: usize = 16;
@@ -62,6 +62,22 @@ impl Bus {
     /// Deletes the chain's checkpoint: there is nothing left to tell of it.
     pub async fn delete_checkpoint(&self, chain: &Chain) -> Result<(), Error> {
         self.purge(&CHECKPOINTS, subject::checkpoint(chain), u64::MAX).await
+    }
+
+    /// Where the chain stood in the middle of a turn, the newest that is known of.
+    pub async fn last_head(&self, chain: &Chain) -> Result<Option<Stored<Checkpoint>>, Error> {
+        self.last(&HEADS.stream, subject::head(chain)).await
+    }
+
+    /// Replaces it, and waits for nobody: it goes out before whatever is published next.
+    pub async fn leave_head(&self, chain: &Chain, head: &Checkpoint) -> Result<(), Error> {
+        let sent = self.client.publish(subject::head(chain), head.to_payload()).await;
+        sent.map_err(|error| Error::unavailable("leaving a head", error))
+    }
+
+    /// Deletes the chain's head.
+    pub async fn delete_head(&self, chain: &Chain) -> Result<(), Error> {
+        self.purge(&HEADS.stream, subject::head(chain), u64::MAX).await
     }
 
     /// The last checkpoint of every chain, then each further one as it comes.

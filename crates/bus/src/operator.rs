@@ -21,6 +21,11 @@ pub async fn purge_pages(bus: &Bus, chain: &Chain) -> Result<(), Error> {
     bus.purge(&PAGES, subject::page(chain), u64::MAX).await
 }
 
+/// `nats stream purge PAGES --subject --seq`: those of a chain that are older than the page with this sequence.
+pub async fn purge_pages_before(bus: &Bus, chain: &Chain, sequence: u64) -> Result<(), Error> {
+    bus.purge(&PAGES, subject::page(chain), sequence).await
+}
+
 /// `nats pub`, of pages of a chain that nobody polls, until stream PAGES has no room for the smallest.
 pub async fn fill_pages(bus: &Bus, chain: &Chain) -> Result<(), Error> {
     let mut last = 0;

@@ -17,6 +17,12 @@ pub fn checkpoint(chain: &Chain) -> String {
     format!("latchkey.v1.checkpoint.{}.{}", chain.source, chain.feed)
 }
 
+/// The chain's value in the bucket HEADS.
+#[must_use]
+pub fn head(chain: &Chain) -> String {
+    format!("$KV.HEADS.{}.{}", chain.source, chain.feed)
+}
+
 /// The polling duty of a chain.
 #[must_use]
 pub fn poll_task(chain: &Chain) -> String {

@@ -260,8 +260,19 @@ pub const TOKENS: KeyValue = KeyValue::new(
     256,
 );
 
+/// Where chains stand in the middle of a turn: a value of half a kilobyte per chain, which outlives the pages that say the same
+/// (docs/adr/0007). By default 64 MiB, a hundred thousand chains; the oldest go first, and are the first to be of no use.
+pub const HEADS: KeyValue = KeyValue::new(
+    "KV_HEADS",
+    "Where chains stand in the middle of a turn, for when their pages are gone",
+    &["$KV.HEADS.>"],
+    None,
+    Discard::Old,
+    256,
+);
+
 /// Every key-value bucket of the system.
-pub const KEY_VALUES: [KeyValue; 5] = [SOURCES, TOKENS, DRIFTS, HABITS, WINDOWS];
+pub const KEY_VALUES: [KeyValue; 6] = [SOURCES, TOKENS, DRIFTS, HABITS, WINDOWS, HEADS];
 
 /// One durable pull consumer with explicit acknowledgement and unlimited deliveries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

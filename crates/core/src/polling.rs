@@ -14,6 +14,7 @@
 mod action;
 mod bounds;
 mod failure;
+mod head;
 mod history;
 mod phase;
 mod policy;
@@ -26,6 +27,7 @@ pub use self::{
     action::{Action, Fetched, Input, Published, Request, Settled, Step},
     bounds::{MAX_CURSOR_REFUSALS, MAX_DISTURBANCES, MAX_EMPTY_PAGES, MAX_PAGES, MAX_RETRY_AFTER, MAX_TURN},
     failure::{CURSOR_REFUSED, Failure, PAGE_TOO_LARGE, TOO_LARGE, no_room, over_budget},
+    head::Head,
     history::{History, Recovery, Refusal},
     phase::{is_in_place, until_next},
     policy::Policy,

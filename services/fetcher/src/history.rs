@@ -49,16 +49,27 @@ pub(crate) async fn usual(bus: &Bus, newest: u64) -> Result<(Window, u32), Error
     Ok((window, carried.unwrap_or(pages)))
 }
 
-/// What a chain must remember to be read again, and from when on it does: later than wanted if the pages in between are too many, or not
-/// kept any more.
-pub(crate) async fn wide(bus: &Bus, newest: u64, mut back: LookBack) -> Result<(Window, Timestamp), Error> {
-    let mut sequence = newest;
-    while back.goes_on() {
-        // Retention may have removed the rest.
-        let Some(page) = bus.page_at(sequence).await? else { break };
-        sequence = back.take(&page.message);
+/// What a chain must remember to be read again.
+pub(crate) struct Recalled {
+    pub(crate) window: Window,
+    /// From when on it remembers everything: later than wanted if the pages in between are too many, or not kept any more.
+    pub(crate) covered: Timestamp,
+    /// Whether a page that was to be looked at is not kept any more.
+    pub(crate) is_cut: bool,
+}
+
+/// Looks through the chain's pages for it.
+pub(crate) async fn wide(bus: &Bus, newest: u64, mut back: LookBack) -> Result<Recalled, Error> {
+    let (mut sequence, mut is_cut) = (newest, false);
+    // What was before a page without predecessor was gone when that was stored.
+    while back.goes_on() && sequence > 0 && !is_cut {
+        match bus.page_at(sequence).await? {
+            Some(page) => sequence = back.take(&page.message),
+            None => is_cut = true,
+        }
     }
-    Ok(back.finish())
+    let (window, covered) = back.finish();
+    Ok(Recalled { window, covered, is_cut })
 }
 
 /// The sequence of the chain's newest page, the pages of a backfill left out: those hold nothing that polling could bring again.

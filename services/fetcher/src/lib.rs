@@ -21,6 +21,7 @@ pub mod seal;
 mod sealed_tokens;
 mod service;
 mod source;
+mod standing;
 mod stop;
 
 pub use config::{AuditConfig, Config, InvalidConfig, SourceConfig};

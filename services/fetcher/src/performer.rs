@@ -28,7 +28,15 @@ use tracing::{Instrument, Span, info_span};
 
 pub(crate) use self::wire::last_page_of;
 use crate::{
-    access::Pass, budget::Budgets, history, lanes::Lanes, memory::Memory, metrics::Metrics, source::Source, stop::Stop,
+    access::Pass,
+    budget::Budgets,
+    history,
+    lanes::Lanes,
+    memory::Memory,
+    metrics::Metrics,
+    source::Source,
+    standing::{self, Standing},
+    stop::Stop,
 };
 
 /// A page between being fetched and being stored.
@@ -136,6 +144,9 @@ impl<'a> Performer<'a> {
             };
             let step = turn.handle(input, clock::now());
             self.settle(step.settled);
+            if matches!((step.settled, &step.action), (Some(Settled::Stored(_)), Action::Fetch(_))) {
+                self.leave_head(&turn).await;
+            }
             action = step.action;
         }
     }
@@ -181,7 +192,8 @@ impl<'a> Performer<'a> {
             });
         }
         let remembered = match self.window(turn).await {
-            Ok(remembered) => remembered,
+            Ok(Some(remembered)) => remembered,
+            Ok(None) => return Input::Forgotten,
             Err(error) => return self.bus_failed(&error),
         };
         let marked = remembered.window.mark(&view.items);
@@ -310,6 +322,13 @@ impl<'a> Performer<'a> {
         }
     }
 
+    /// For who comes back to the chain after its pages are gone. The turn's end has the checkpoint.
+    async fn leave_head(&self, turn: &Turn) {
+        if let Err(error) = self.bus.leave_head(self.chain, &turn.head(self.chain)).await {
+            tracing::warn!(source = %self.chain.source, feed = %self.chain.feed, %error, "the turn goes on without");
+        }
+    }
+
     fn bus_failed(&self, error: &latchkey_bus::Error) -> Input {
         bus_failed(self.chain, error)
     }
@@ -329,14 +348,10 @@ pub(crate) async fn rest(chain: &Chain, policy: Policy, bus: &Bus, why: &Input) 
 }
 
 async fn recover(bus: &Bus, chain: &Chain) -> Input {
-    let recovered = async {
-        let (last_page, checkpoint) =
-            futures::future::try_join(bus.last_page(chain), bus.last_checkpoint(chain)).await?;
-        let last_page = last_page.map(|stored| wire::last_page_of(stored.sequence, &stored.message)).transpose()?;
-        let checkpoint = checkpoint.map(|stored| Box::new(polling::read_checkpoint(&stored.message)));
-        Ok(Input::Recovered { last_page, checkpoint })
-    };
-    recovered.await.unwrap_or_else(|error| bus_failed(chain, &error))
+    match standing::read(bus, chain).await {
+        Ok(Standing { last_page, checkpoint }) => Input::Recovered { last_page, checkpoint: checkpoint.map(Box::new) },
+        Err(error) => bus_failed(chain, &error),
+    }
 }
 
 fn bus_failed(chain: &Chain, error: &latchkey_bus::Error) -> Input {

@@ -29,7 +29,7 @@ pub enum Action {
         /// From which time on it is wanted: of events, or of their insertion where the feed is asked by that.
         from: Timestamp,
     },
-    /// Ask the API: [`Input::Fetched`], [`Input::FetchFailed`] or [`Input::Off`].
+    /// Ask the API: [`Input::Fetched`], [`Input::Forgotten`], [`Input::FetchFailed`] or [`Input::Off`].
     Fetch(Request),
     /// Store the fetched page onto the sequence `expected`: [`Input::Published`].
     Publish {
@@ -57,6 +57,8 @@ pub enum Input {
     },
     /// A page came.
     Fetched(Fetched),
+    /// A page came, and is dropped: it may repeat what was stored on pages that are gone since the recovery under way began.
+    Forgotten,
     /// Nothing was asked, on purpose.
     Off(Off),
     /// No page came.

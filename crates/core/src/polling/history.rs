@@ -144,6 +144,12 @@ impl History {
         });
     }
 
+    /// Of what was stored when the chain stood at the feed's end, something is lost.
+    pub(super) fn not_caught_up(mut self) -> Self {
+        self.caught_up_at = None;
+        self
+    }
+
     /// Catches up with a page that was stored after the checkpoint this history came from.
     pub(super) fn with_page(mut self, page: &LastPage) -> Self {
         self.last_success_at = self.last_success_at.max(Some(page.fetched_at));

@@ -182,8 +182,9 @@ mod tests {
         let report = Report {
             position: Position {
                 sequence: 4,
-                page_id: None,
-                latest_event_at: None,
+                gone: 3,
+                page_id: Some("a page".into()),
+                latest_event_at: Some(now),
                 cursor: "c".parse().ok(),
                 recovering_from: Some(ago(9_000)),
             },

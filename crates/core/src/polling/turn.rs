@@ -6,12 +6,14 @@ mod ending;
 use std::{num::NonZeroU32, time::Duration};
 
 use jiff::Timestamp;
+use latchkey_contracts::{Chain, checkpoint::Checkpoint};
 
 use super::{
     History, LastPage, Outcome, Position, Recovery,
     action::{Action, Fetched, Input, Published, Settled, Step},
     bounds::{CONTENDED_PAUSE, MAX_DISTURBANCES, MAX_EMPTY_PAGES},
     failure::{self, PAGES_GONE},
+    head,
     policy::Policy,
     position::recover,
     recovery::Reset,
@@ -65,7 +67,7 @@ impl Turn {
         let (mut turn, _) = Self::begin(policy, jitter, now);
         (turn.position, turn.history) = last;
         turn.history.given_up = None;
-        let action = turn.fetch();
+        let action = if turn.has_forgotten() { turn.begin_again(PAGES_GONE) } else { turn.fetch() };
         (turn, action)
     }
 
@@ -77,6 +79,12 @@ impl Turn {
             0 => self.hand_back(Duration::ZERO),
             _ => self.finish(Outcome::Behind, Duration::ZERO, now),
         }
+    }
+
+    /// What is to outlive the page that was stored last, while the turn goes on.
+    #[must_use]
+    pub fn head(&self, chain: &Chain) -> Checkpoint {
+        head::write(chain, &self.position, &self.past())
     }
 
     /// New events that the chain has stored in all.
@@ -137,6 +145,9 @@ impl Turn {
             Input::Recovered { last_page, checkpoint } => self.recovered(last_page, checkpoint, now),
             Input::LookedBack { covered } => unsettled(self.looked_back(covered)),
             Input::Fetched(page) => unsettled(self.fetched(page, now)),
+            // What was looked through a moment ago is not forgotten: there is no going on with who says so.
+            Input::Forgotten if self.reset.is_some() => self.bus_failed(),
+            Input::Forgotten => unsettled(self.begin_again(PAGES_GONE)),
             Input::FetchFailed(failure) => unsettled(self.fetch_failed(&failure, now)),
             Input::Off(off) => unsettled(self.finish(Outcome::Off(off), self.policy.poll_interval, now)),
             Input::Published(published) => self.published(published, now),
@@ -230,7 +241,7 @@ impl Turn {
         self.arrived += u64::from(page.new_items);
         self.history.stored(page, now);
         self.arrived_at(page, now);
-        self.position.sequence = sequence;
+        (self.position.sequence, self.position.gone) = (sequence, 0);
         self.position.page_id = Some(page.page_id.clone());
         self.position.latest_event_at = self.position.latest_event_at.max(page.latest_event_at);
         self.position.cursor = Some(page.cursor.clone());

@@ -27,14 +27,15 @@ const SPACING: SignedDuration = SignedDuration::from_hours(3);
 
 fn luck() -> impl Strategy<Value = Luck> {
     use Luck::{
-        AnswerLost, ApiFails, Arrival, BusFails, Crash, Expiry, Full, Good, Growth, Late, Lost, Poison, TooLarge,
+        AnswerLost, ApiFails, Arrival, BusFails, Crash, Expiry, Fading, Full, Good, Growth, Late, Lost, Poison,
+        PowerCut, TooLarge,
     };
     prop_oneof![
         8 => Just(Good),
         2 => Just(Arrival),
         2 => Just(Growth),
         1 => prop::sample::select(vec![AnswerLost, Late, Lost]),
-        1 => prop::sample::select(vec![ApiFails, BusFails, Full, Crash, Expiry, TooLarge, Poison]),
+        1 => prop::sample::select(vec![ApiFails, BusFails, Full, Crash, Expiry, Fading, PowerCut, TooLarge, Poison]),
     ]
 }
 
@@ -54,10 +55,14 @@ proptest! {
         let mut fetchers = [Fetcher::default(), Fetcher::default()];
         for (fetcher, luck) in steps {
             match luck {
-                // A turn is over long before retention strikes, and what it left in memory is forgotten.
-                Luck::Expiry if fetchers.iter().all(|fetcher| fetcher.running.is_none()) => {
+                // Retention strikes when all have been dead for long, whatever they were at.
+                Luck::Expiry | Luck::Fading | Luck::PowerCut => {
                     fetchers = [Fetcher::default(), Fetcher::default()];
-                    world.expire();
+                    match luck {
+                        Luck::Expiry => world.expire(),
+                        Luck::Fading => world.fade(),
+                        _ => world.lose_power(),
+                    }
                 }
                 luck => drop(world.step(&mut fetchers[fetcher], luck)),
             }
@@ -104,6 +109,7 @@ proptest! {
                 Action::Fetch(_) if kind == 6 => Input::FetchFailed(bad_request()),
                 Action::Fetch(_) if kind == 7 => Input::FetchFailed(Failure { reason: TOO_LARGE, ..failure() }),
                 Action::Fetch(_) if kind == 1 => Input::FetchFailed(failure()),
+                Action::Fetch(_) if kind == 5 && items == 0 => Input::Forgotten,
                 // The API stands still: the same cursor for ever.
                 Action::Fetch(_) => Input::Fetched(Fetched {
                     page_id: format!("page {}", kind % 2),

@@ -106,8 +106,11 @@ fn a_recovery_that_outlasts_its_pages_begins_again() {
     let position = Position { recovering_from: Some(start()), ..position };
     let begins = |history: History| {
         let (mut turn, _) = Turn::begin(policy(), 0.0, now());
-        let checkpoint = Some(Box::new((position.clone(), history)));
-        turn.handle(Input::Recovered { last_page: None, checkpoint }, now()).action
+        let last = (Position { latest_event_at: history.newest_event_at, ..position.clone() }, history);
+        let read = turn.handle(Input::Recovered { last_page: None, checkpoint: Some(Box::new(last.clone())) }, now());
+        let (_, from_memory) = Turn::resume(policy(), 0.0, last, now());
+        assert_eq!(read.action, from_memory);
+        from_memory
     };
     let stored = History { newest_event_at: Some(now()), ..history.clone() };
     assert_eq!(begins(stored), Action::LookBack { from: now() - SignedDuration::from_hours(27) });

@@ -56,6 +56,8 @@ enum Happening {
     Grow { events: u32, apart: i32, late: i64 },
     /// All tokens that were given out are refused for ever.
     Refuse,
+    /// Retention removes what is an hour older than the newest page, if a recovery is under way that may need it.
+    Fade,
     /// A turn, of so many steps at most before the fetcher dies.
     Turn { steps: usize },
 }
@@ -85,6 +87,14 @@ impl World {
                 }
             }
             Happening::Refuse => self.generation += 1,
+            Happening::Fade => {
+                let Some(newest) = self.stored.last().filter(|page| page.recovering_from_unix_nano != 0) else {
+                    return;
+                };
+                let bound = newest.fetched_at_unix_nano - 3_600_000_000_000;
+                let older = self.stored.partition_point(|page| page.fetched_at_unix_nano < bound);
+                self.expired = self.expired.max(older);
+            }
             Happening::Turn { steps } => _ = self.turn(steps),
         }
     }
@@ -144,25 +154,31 @@ impl World {
         self.stored.get(older).filter(|_| older >= self.expired)
     }
 
-    fn look_back(&self, from: Timestamp, now: Timestamp, turn: &Turn, most: u32) -> (Window, Timestamp) {
+    /// What is recognised, from when on, and whether a page that was wanted is gone.
+    fn look_back(&self, from: Timestamp, now: Timestamp, turn: &Turn, most: u32) -> (Window, Timestamp, bool) {
         let (mut back, mut sequence) =
             (LookBack::new(FEED, from, now, turn.reached(), Breadth::Wide, most), turn.sequence());
         while back.goes_on() {
             let Some(page) = self.page_at(sequence) else { break };
             sequence = back.take(page);
         }
-        back.finish()
+        let is_cut = back.goes_on() && sequence > 0;
+        let (window, covered) = back.finish();
+        (window, covered, is_cut)
     }
 
     /// What somebody recognises who has never had the chain: of a recovery under way, what was recalled for it and what has come since.
-    fn window(&self, turn: &Turn) -> Window {
+    /// `None`: it is gone.
+    fn window(&self, turn: &Turn) -> Option<Window> {
         if let Some(from) = turn.recovering_from() {
             let since = u32::try_from(self.stored.len() - self.looked_back_at).unwrap();
-            return self.look_back(from, from, turn, self.most + since).0;
+            let (window, covered, is_cut) = self.look_back(from, from, turn, self.most + since);
+            // It was asked for what was inserted later.
+            return (!is_cut || covered <= from + SignedDuration::from_nanos(1)).then_some(window);
         }
         let mut window = Window::default();
         self.stored[self.expired..].iter().rev().all(|page| window.recall(uuids(page)));
-        window
+        Some(window)
     }
 
     fn fetch(&self, request: &Request, turn: &Turn) -> (Input, Option<RawPage>) {
@@ -174,7 +190,8 @@ impl World {
         let view: PageView<'_> = page::read(FEED, body.as_bytes()).unwrap();
         let place = place.after(Definition::of(FEED), &view, Some(self.now), self.now).unwrap();
         let cursor: Cursor = place.cursor().unwrap();
-        let marked = self.window(turn).mark(&view.items);
+        let Some(window) = self.window(turn) else { return (Input::Forgotten, None) };
+        let marked = window.mark(&view.items);
         let (newest, latest) = (event_time::newest(&view.items, self.now), event_time::latest(&view.items, self.now));
         let fetched = Fetched {
             page_id: format!("{request:?} {body}"),
@@ -281,6 +298,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         3 => (1_u32..60, 0_i32..400, prop_oneof![Just(0_i64), 0_i64..100])
             .prop_map(|(events, apart, late)| Happening::Grow { events, apart, late }),
         2 => Just(Happening::Refuse),
+        1 => Just(Happening::Fade),
         6 => prop_oneof![1_usize..60, Just(10_000)].prop_map(|steps| Happening::Turn { steps }),
     ]
 }
@@ -320,6 +338,26 @@ fn what_came_late_is_not_stored_again_after_a_refused_token() {
     }
     world.assert_complete();
     assert_eq!(world.checkpoint.unwrap().1.recoveries, 1);
+}
+
+#[test]
+fn what_was_stored_on_pages_that_go_during_a_recovery_is_not_stored_again() {
+    let mut world = World::new(Order::Descending);
+    let happenings = [
+        Happening::Grow { events: 13, apart: 1, late: 0 },
+        Happening::Turn { steps: 3 },
+        Happening::Refuse,
+        Happening::Grow { events: 21, apart: 169, late: 0 },
+        Happening::Turn { steps: 3 },
+        // Begins again, and takes a page of what is new.
+        Happening::Turn { steps: 5 },
+        Happening::Fade,
+    ];
+    for happening in &happenings {
+        world.happen(happening);
+    }
+    assert!(world.expired > 0);
+    world.assert_complete();
 }
 
 #[test]

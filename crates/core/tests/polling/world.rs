@@ -1,17 +1,20 @@
 //! An API, a stream that refuses wrong expectations, and fetchers, in memory.
 
+mod kept;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
+use latchkey_contracts::{Chain, Feed};
 use latchkey_core::{
     backoff::Backoff,
     cursor::Cursor,
     polling::{
-        Action, Failure, Fetched, History, Input, LastPage, Outcome, Policy, Position, Published, Report, Request,
-        Settled, Turn,
+        Action, Failure, Fetched, Head, History, Input, Outcome, Policy, Position, Published, Report, Request, Settled,
+        Turn,
     },
 };
 
@@ -19,6 +22,8 @@ pub(crate) const PAGE_SIZE: u32 = 3;
 
 /// How long a step of a turn takes.
 pub(crate) const STEP: SignedDuration = SignedDuration::from_millis(200);
+
+const MAX_STEPS: i32 = 2_000;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Page {
@@ -51,6 +56,9 @@ pub(crate) struct World {
     /// Retention has removed all pages up to this sequence.
     expired: usize,
     pub(crate) checkpoint: Option<(Position, History)>,
+    head: Option<Head>,
+    /// The power has failed, and no turn has ended since.
+    has_lost_power: bool,
     /// Publishes without an answer that may still arrive, with what they expect.
     pub(crate) in_flight: Vec<(Page, u64)>,
     /// Cursors of older generations are refused for ever.
@@ -70,6 +78,8 @@ pub(crate) struct Fetcher {
 /// Stored events up to a page.
 struct Recalled {
     sequence: u64,
+    /// From when on it is all of them.
+    from: Timestamp,
     events: BTreeSet<usize>,
 }
 
@@ -78,7 +88,7 @@ pub(crate) struct Running {
     turn: Turn,
     action: Action,
     held: Option<Page>,
-    steps: usize,
+    steps: i32,
     /// What it asked for since the last progress.
     asked: Vec<Request>,
     began_at: Timestamp,
@@ -106,6 +116,10 @@ pub(crate) enum Luck {
     Growth,
     /// Retention removes the pages, where none is newer than the checkpoint.
     Expiry,
+    /// Retention removes the older half of the pages.
+    Fading,
+    /// The power fails everywhere, and the newest pages are lost.
+    PowerCut,
     /// The page is too large for the bus.
     TooLarge,
     /// The API refuses all cursors that it has given out so far.
@@ -115,7 +129,7 @@ pub(crate) enum Luck {
 impl Running {
     /// Each step takes its time.
     fn now(&self) -> Timestamp {
-        self.began_at + STEP * i32::try_from(self.steps).unwrap()
+        self.began_at + STEP * self.steps
     }
 }
 
@@ -131,6 +145,8 @@ impl World {
             stored: Vec::new(),
             expired: 0,
             checkpoint: None,
+            head: None,
+            has_lost_power: false,
             in_flight: Vec::new(),
             generation: 0,
         }
@@ -176,22 +192,11 @@ impl World {
         }
     }
 
-    /// Seven days pass in which nothing arrives, and nothing is on its way either. What clocks that were ahead have put behind the newest
-    /// event is not known without the pages.
-    pub(crate) fn expire(&mut self) {
-        let Some((position, history)) = &self.checkpoint else { return };
-        let is_known = position.sequence == self.stored.len() as u64;
-        let is_behind = self.stored.last().is_some_and(|page| page.latest <= history.newest_event_at);
-        if is_known && is_behind && self.in_flight.is_empty() {
-            self.expired = self.stored.len();
-        }
-    }
-
     fn fetch(&self, request: &Request, turn: &Turn, known: &BTreeSet<usize>) -> Result<(Page, Fetched), Failure> {
         let (from, size, since) = match request {
             Request::From { start, limit } => {
-                let next = self.now() + SignedDuration::from_nanos(1);
-                assert!(*start <= next, "what happens from now on is asked for");
+                // A fetcher in the middle of a long turn may have noted the time.
+                assert!(*start <= self.now() + STEP * MAX_STEPS, "what happens from now on is asked for");
                 (0, usize::try_from(*limit).unwrap(), *start)
             }
             Request::After(cursor) => {
@@ -241,16 +246,17 @@ impl World {
         ))
     }
 
-    /// What finds room of all that is stored from a time on, the newest pages first, and from when on that is everything. There is always
-    /// room for what is later than `now`.
-    fn recall(&self, from: Timestamp, now: Timestamp, turn: &Turn, room: usize) -> (Recalled, Timestamp) {
+    /// What finds room of all that is stored from a time on, the newest pages first, from when on that is everything, and whether a page that
+    /// was wanted is gone. There is always room for what is later than `now`.
+    fn recall(&self, from: Timestamp, now: Timestamp, turn: &Turn, room: usize) -> (Recalled, Timestamp, bool) {
         let (sequence, mut bound, mut from, mut is_full) = (turn.sequence(), turn.reached(), from, false);
-        let mut events = BTreeSet::new();
+        let (mut events, mut is_cut) = (BTreeSet::new(), false);
         let kept = self.stored.iter().enumerate().take(usize::try_from(sequence).unwrap()).skip(self.expired);
         for (older, page) in kept.rev() {
             let latest = page.latest.unwrap_or(self.now());
             if !is_full && events.len() + page.events.len() > room {
                 bound = Some(latest);
+                is_cut = false;
                 if latest < now {
                     break;
                 }
@@ -263,21 +269,29 @@ impl World {
             } else if bound.is_some_and(|bound| bound < from) {
                 break;
             }
+            is_cut = older == self.expired && page.previous > 0;
         }
         let covered = bound.map_or(from, |bound| from.max(bound + SignedDuration::from_nanos(1)));
-        (Recalled { sequence, events }, covered)
+        (Recalled { sequence, from: covered, events }, covered, is_cut)
     }
 
     /// What a fetcher recognises: during a recovery what it has recalled for it, or does again if somebody else has; else the API does not
-    /// repeat.
-    fn known<'a>(&self, turn: &Turn, recalled: &'a mut Option<Recalled>) -> &'a BTreeSet<usize> {
-        let kept = recalled.take().filter(|recalled| recalled.sequence == turn.sequence());
+    /// repeat. `None`: it is gone.
+    fn known<'a>(&self, turn: &Turn, recalled: &'a mut Option<Recalled>) -> Option<&'a BTreeSet<usize>> {
+        let serves = |recalled: &Recalled| turn.recovering_from().is_none_or(|from| recalled.from <= from);
+        let kept = recalled.take().filter(|recalled| recalled.sequence == turn.sequence() && serves(recalled));
         let recalled = recalled.insert(match (turn.recovering_from(), kept) {
-            (None, _) => Recalled { sequence: turn.sequence(), events: BTreeSet::new() },
+            (None, _) => Recalled { sequence: turn.sequence(), from: Timestamp::MAX, events: BTreeSet::new() },
             (Some(_), Some(kept)) => kept,
-            (Some(from), None) => self.recall(from, from, turn, self.memory.saturating_mul(2)).0,
+            (Some(from), None) => {
+                let (recalled, covered, is_cut) = self.recall(from, from, turn, self.memory.saturating_mul(2));
+                if is_cut && covered > from {
+                    return None;
+                }
+                Recalled { from, ..recalled }
+            }
         });
-        &recalled.events
+        Some(&recalled.events)
     }
 
     /// What recoveries have passed by is read by an audit, which compares it with all that is stored.
@@ -295,23 +309,6 @@ impl World {
 
     pub(crate) fn unmarked(&self) -> impl Iterator<Item = usize> {
         self.stored.iter().flat_map(|page| page.events.clone())
-    }
-
-    fn recovered(&self) -> Input {
-        let last_page = self.stored[self.expired..].last().map(|page| LastPage {
-            sequence: self.stored.len() as u64,
-            previous_sequence: page.previous,
-            page_id: page.id.clone(),
-            cursor: page.cursor.clone(),
-            fetched_at: self.now(),
-            has_news: !page.events.is_empty(),
-            events_total: page.total,
-            newest_event_at: page.newest,
-            latest_event_at: page.latest,
-            recovering_from: page.recovering_from,
-            recoveries: page.recoveries,
-        });
-        Input::Recovered { last_page, checkpoint: self.checkpoint.clone().map(Box::new) }
     }
 
     fn publish_with(&mut self, luck: Luck, page: Page, expected: u64) -> Published {
@@ -343,7 +340,7 @@ impl World {
             Running { turn, action, held: None, steps: 0, asked: Vec::new(), began_at }
         });
         running.steps += 1;
-        assert!(running.steps < 2_000, "a turn has a bound");
+        assert!(running.steps < MAX_STEPS, "a turn has a bound");
         match luck {
             Luck::Crash => {
                 *fetcher = Fetcher::default();
@@ -373,18 +370,19 @@ impl World {
             (Action::Fetch(_), Luck::ApiFails) => Input::FetchFailed(failure()),
             (Action::Fetch(_), Luck::Refuses(code, retry_after)) => Input::FetchFailed(refusal(code, retry_after)),
             (Action::LookBack { from }, _) => {
-                let (recalled, covered) = self.recall(*from, self.now(), &running.turn, self.memory);
+                let (recalled, covered, _) = self.recall(*from, self.now(), &running.turn, self.memory);
                 fetcher.recalled = Some(recalled);
                 Input::LookedBack { covered }
             }
             (Action::Fetch(request), _) => {
                 let known = self.known(&running.turn, &mut fetcher.recalled);
-                match self.fetch(request, &running.turn, known) {
-                    Ok((page, fetched)) => {
+                match known.map(|known| self.fetch(request, &running.turn, known)) {
+                    Some(Ok((page, fetched))) => {
                         running.held = Some(page);
                         Input::Fetched(fetched)
                     }
-                    Err(failure) => Input::FetchFailed(failure),
+                    Some(Err(failure)) => Input::FetchFailed(failure),
+                    None => Input::Forgotten,
                 }
             }
             (Action::Publish { expected }, luck) => {
@@ -401,6 +399,10 @@ impl World {
             if let Some(recalled) = &mut fetcher.recalled {
                 recalled.events.extend(page.events);
                 recalled.sequence = sequence;
+            }
+            if matches!(step.action, Action::Fetch(_)) {
+                let chain = Chain { source: "acme".parse().unwrap(), feed: Feed::ItemUsages };
+                self.head = Some(Head::read(Timestamp::UNIX_EPOCH, &running.turn.head(&chain)));
             }
         }
         if let (Action::Fetch(Request::After(after)), true) = (&step.action, published) {
@@ -421,6 +423,7 @@ impl World {
         }
         if report.outcome.is_some() {
             self.checkpoint = Some((report.position.clone(), report.history.clone()));
+            self.has_lost_power = false;
         }
     }
 }

@@ -21,7 +21,15 @@ use super::{
     state::State,
     stored::Stored,
 };
-use crate::{access::Pass, budget::Budgets, lanes::Lanes, metrics::Metrics, performer, source::Source, stop::Stop};
+use crate::{
+    access::Pass,
+    budget::Budgets,
+    lanes::Lanes,
+    metrics::Metrics,
+    source::Source,
+    standing::{self, Standing},
+    stop::Stop,
+};
 
 /// Pages after which a turn hands its task back, so that a long reading shares its place with others.
 const MAX_PAGES: u32 = 64;
@@ -367,11 +375,7 @@ impl Reader<'_> {
     }
 
     pub(super) async fn tip(&self) -> Result<Tip, Error> {
-        let (last_page, checkpoint) =
-            futures::future::try_join(self.bus.last_page(self.chain), self.bus.last_checkpoint(self.chain)).await?;
-        let last_page =
-            last_page.map(|stored| performer::last_page_of(stored.sequence, &stored.message)).transpose()?;
-        let checkpoint = checkpoint.map(|stored| polling::read_checkpoint(&stored.message));
+        let Standing { last_page, checkpoint } = standing::read(self.bus, self.chain).await?;
         let (position, history) = polling::recover(last_page, checkpoint);
         Ok(Tip { position, history })
     }

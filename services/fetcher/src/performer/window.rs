@@ -1,6 +1,6 @@
 //! What a chain recognises when the API sends it again, in memory or rebuilt from the chain's pages.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use latchkey_core::{
     duplicates::{Breadth, Window},
     look_back::{LookBack, MAX_PAGES},
@@ -9,7 +9,10 @@ use latchkey_core::{
 use latchkey_runtime::clock;
 
 use super::Performer;
-use crate::{history, memory::Remembered};
+use crate::{
+    history::{self, Recalled},
+    memory::Remembered,
+};
 
 impl Performer<'_> {
     /// What could be recognised if the API sent it again; it stays in memory for the pages to come.
@@ -17,8 +20,8 @@ impl Performer<'_> {
         let sequence = turn.sequence();
         let back = LookBack::new(self.chain.feed, from, clock::now(), turn.reached(), Breadth::Wide, MAX_PAGES);
         match history::wide(self.bus, sequence, back).await {
-            Ok((window, covered)) => {
-                self.memory.window = Some(wide(sequence, window, from));
+            Ok(Recalled { window, covered, .. }) => {
+                self.memory.window = Some(wide(sequence, window, from.max(enough_for(covered))));
                 self.metrics.began_again(self.chain);
                 tracing::warn!(
                     source = %self.chain.source, feed = %self.chain.feed, %from, %covered,
@@ -30,8 +33,9 @@ impl Performer<'_> {
         }
     }
 
-    /// The chain's window up to its newest page, rebuilt by walking the pages back if this process does not have it.
-    pub(super) async fn window(&mut self, turn: &Turn) -> Result<&Remembered, latchkey_bus::Error> {
+    /// The chain's window up to its newest page, rebuilt by walking the pages back if this process does not have it. `None`: a recovery is
+    /// under way, and what it was to recognise is not kept any more.
+    pub(super) async fn window(&mut self, turn: &Turn) -> Result<Option<&Remembered>, latchkey_bus::Error> {
         let (sequence, from) = (turn.sequence(), turn.recovering_from());
         let mut kept = self.memory.window.take();
         if let Some(remembered) = kept.as_mut().filter(|remembered| remembered.sequence != sequence)
@@ -49,12 +53,21 @@ impl Performer<'_> {
             (None, Some(from)) => {
                 let reached = turn.reached();
                 let back = LookBack::new(self.chain.feed, from, from, reached, Breadth::WideAgain, 2 * MAX_PAGES);
-                wide(sequence, history::wide(self.bus, sequence, back).await?.0, from)
+                let Recalled { window, covered, is_cut } = history::wide(self.bus, sequence, back).await?;
+                if is_cut && enough_for(covered) > from {
+                    return Ok(None);
+                }
+                wide(sequence, window, from)
             }
         };
         remembered.narrow_after(from);
-        Ok(self.memory.window.insert(remembered))
+        Ok(Some(self.memory.window.insert(remembered)))
     }
+}
+
+/// Where a reading may begin for which what is remembered from `covered` on is enough: one that is paged by tokens begins behind that point.
+fn enough_for(covered: Timestamp) -> Timestamp {
+    covered.saturating_sub(SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MIN)
 }
 
 /// The window of a chain that is read again. Its next page carries the newest uuids.

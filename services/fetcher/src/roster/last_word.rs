@@ -60,6 +60,7 @@ impl Roster {
             // A fetcher that had not heard of it may have been at work.
             self.bus.delete_tasks(&chain).await?;
             self.bus.delete_checkpoint(&chain).await?;
+            self.bus.delete_head(&chain).await?;
         }
         self.bus.forget_source(&member.id, member.revision).await?;
         let mut members = self.members.write().unwrap_or_else(PoisonError::into_inner);
@@ -103,6 +104,9 @@ mod tests {
         for chain in member.every_chain() {
             bus.ensure_poll_task(&chain).await.unwrap();
             bus.publish_checkpoint(&chain, &Checkpoint::default()).await.unwrap();
+            bus.leave_head(&chain, &Checkpoint { page_sequence: 1, ..Checkpoint::default() }).await.unwrap();
+            let arrived = async { while bus.last_head(&chain).await.unwrap().is_none() {} };
+            tokio::time::timeout(Duration::from_secs(10), arrived).await.unwrap();
         }
 
         roster.tidy(clock::now()).await;
@@ -112,6 +116,7 @@ mod tests {
         for chain in member.every_chain() {
             assert!(!bus.has_poll_task(&chain).await.unwrap(), "{chain}");
             assert!(bus.last_checkpoint(&chain).await.unwrap().is_none(), "{chain}");
+            assert!(bus.last_head(&chain).await.unwrap().is_none(), "{chain}");
         }
         // What is added while an old mark is being deleted stays.
         bus.publish_source(&source, &BucketValue::new("{}"), 0).await.unwrap();

@@ -399,8 +399,8 @@ const FOOT: &str = "
   end (or to the chain's beginning), and asks for everything from there on, with another number of events per page each time, since the
   same request might lead to the same cursor; what comes again is marked and removed. If the pages are too many to remember, it begins later, where it
   still recognises everything, and an audit reads what it passed by ([completeness.md](completeness.md)). A recovery that is interrupted until
-  its pages are not kept any more begins again in the same way (`pages_gone`). Checkpoints count recoveries and tell when, why and from
-  where the last one was.
+  pages that it needs are not kept any more begins again in the same way (`pages_gone`). Checkpoints count recoveries and tell when, why and
+  from where the last one was.
 - A cursor carries its number of events per page, so pages that are too large for NATS or for the client are asked for from a point in time in
   the same way, with half as many events. The smaller number stays until the chain begins again for another reason, at the cost of more
   requests after a long absence: a cursor with a larger one takes another recovery, which may meet the same pages. A single event that is too

@@ -208,7 +208,7 @@ pub(crate) async fn pages(bus: &Bus, chain: &Chain) -> Vec<RawPage> {
 }
 
 /// The uuids of all unmarked items that have one, in the order of the pages.
-fn unmarked(pages: &[RawPage]) -> Vec<String> {
+pub(crate) fn unmarked(pages: &[RawPage]) -> Vec<String> {
     let mut uuids = Vec::new();
     for page in pages {
         let feed = page.feed.parse().unwrap();

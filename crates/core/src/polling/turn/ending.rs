@@ -8,7 +8,7 @@ use super::Turn;
 use crate::{
     backoff::Backoff,
     polling::{
-        Failure, Outcome, Report,
+        Failure, History, Outcome, Report,
         action::Action,
         bounds::{MAX_RETRY_AFTER, MINUTE_WINDOW},
     },
@@ -42,12 +42,18 @@ impl Turn {
     }
 
     pub(super) fn finish(&self, outcome: Outcome, delay: Duration, now: Timestamp) -> Action {
-        let mut history = self.history.clone();
+        let mut history = self.past();
         history.polled(&outcome, now);
+        Action::Finish(Box::new(Report { position: self.position.clone(), history, outcome: Some(outcome), delay }))
+    }
+
+    /// A chain that has a cursor has begun.
+    pub(super) fn past(&self) -> History {
+        let mut history = self.history.clone();
         if self.position.cursor.is_some() {
             history.began_from.get_or_insert(self.policy.start);
         }
-        Action::Finish(Box::new(Report { position: self.position.clone(), history, outcome: Some(outcome), delay }))
+        history
     }
 
     pub(super) fn hand_back(&self, delay: Duration) -> Action {
