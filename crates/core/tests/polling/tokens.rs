@@ -18,7 +18,7 @@ use latchkey_core::{
 };
 use proptest::prelude::*;
 
-use crate::world::{bad_request, policy, start};
+use crate::world::{PAGE_SIZE, bad_request, policy, start};
 
 const FEED: Feed = Feed::AuditEventsV3;
 
@@ -82,6 +82,7 @@ impl World {
             Happening::Grow { events, apart, late } => {
                 for _ in 0..events {
                     self.now += SignedDuration::from_secs(apart.into());
+                    self.now += SignedDuration::from_secs(self.is_full_moment().into());
                     let happened = self.now - SignedDuration::from_hours(late);
                     self.events.push(Event { inserted: self.now, happened });
                 }
@@ -97,6 +98,12 @@ impl World {
             }
             Happening::Turn { steps } => _ = self.turn(steps),
         }
+    }
+
+    /// Whether as much is inserted at this moment as a place can tell from what comes to light there later (docs/completeness.md, One moment).
+    fn is_full_moment(&self) -> bool {
+        let most = 8 * usize::try_from(PAGE_SIZE).unwrap();
+        self.events.iter().rev().take_while(|event| event.inserted == self.now).count() >= most
     }
 
     /// The body that is answered; `None`: the token is refused.
@@ -320,6 +327,22 @@ proptest! {
         }
         world.assert_complete();
     }
+}
+
+#[test]
+fn what_comes_to_light_in_a_moment_of_many_pages_is_stored() {
+    let mut world = World::new(Order::Descending);
+    let happenings = [
+        Happening::Grow { events: 10, apart: 0, late: 0 },
+        Happening::Turn { steps: 3 },
+        // Moves on what the way under way is to bring.
+        Happening::Grow { events: 14, apart: 0, late: 0 },
+    ];
+    for happening in &happenings {
+        world.happen(happening);
+    }
+    assert!(world.events.iter().all(|event| event.inserted == start()));
+    world.assert_complete();
 }
 
 #[test]
