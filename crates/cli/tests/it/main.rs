@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on fails the test")]
 
+mod byte_order_marks;
 mod command;
 mod lookup_check;
 mod pages;

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::Error;
+use super::{super::BYTE_ORDER_MARK, Error};
 
 /// What a list lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl FromStr for Kind {
 
 /// Reads a list: an array, or one value after the other, as jq prints them.
 pub(super) fn read(list: &[u8]) -> Result<Vec<Entry>, Error> {
-    let list = list.strip_prefix(b"\xef\xbb\xbf").unwrap_or(list);
+    let list = list.strip_prefix(BYTE_ORDER_MARK).unwrap_or(list);
     // The error's own words may repeat a value.
     let malformed = |error: serde_json::Error| Error::Malformed { line: error.line(), column: error.column() };
     if list.trim_ascii_start().starts_with(b"[") {

@@ -80,6 +80,9 @@ fn what_is_no_longer_listed_keeps_its_name() {
     );
     // The same list again changes nothing.
     assert_eq!(import(&[ITEMS.as_bytes()], &all.data, &Options::default()).unwrap().data, all.data);
+    // Edited in between, by a program that begins files with a byte order mark.
+    let edited = [b"\xef\xbb\xbf", all.data.as_slice()].concat();
+    assert_eq!(import(&[ITEMS.as_bytes()], &edited, &Options::default()).unwrap().data, all.data);
     let some = run(Scope::Partial);
     assert_eq!((some.kept, some.deleted), (1, 1));
     assert_eq!(run(Scope::AllBut(["vault1".into()].into())).kept, 1);
