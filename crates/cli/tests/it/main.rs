@@ -5,6 +5,7 @@
 mod byte_order_marks;
 mod command;
 mod lookup_check;
+mod lookup_import;
 mod pages;
 mod past;
 mod schema_check;
