@@ -81,9 +81,13 @@ mod tests {
     fn a_file_that_is_too_long_shows_it() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
-        for (text, expect) in
-            [("abc", "abc"), ("\u{feff}abc", "abc"), ("abcd", "abcd"), ("\u{feff}abcd", "abcd"), ("\u{feff}abcde", "abcd")]
-        {
+        for (text, expect) in [
+            ("abc", "abc"),
+            ("\u{feff}abc", "abc"),
+            ("abcd", "abcd"),
+            ("\u{feff}abcd", "abcd"),
+            ("\u{feff}abcde", "abcd"),
+        ] {
             fs::write(&path, text).unwrap();
             assert_eq!(read_start(&path, 3).unwrap(), expect, "{text}");
         }
