@@ -13,7 +13,7 @@ pub(super) enum Line<'b> {
 /// What some editors and shells put before the first byte of a text in UTF-8.
 pub(super) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-impl<'b> Line<'b> {
+impl Line<'_> {
     /// The line with this number, counted from one: the first one without a byte order mark.
     pub(super) fn numbered(self, number: u64) -> Self {
         match self {
