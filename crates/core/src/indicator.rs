@@ -38,8 +38,10 @@ pub enum Indicator {
     Sha1,
     /// A hash of 64 hex digits.
     Sha256,
-    /// An Amazon resource name.
+    /// An Amazon resource name, with what it says of account, instance and who assumed a role.
     AwsArn,
+    /// An Amazon resource name, of which nothing else is taken.
+    AwsArnOnly,
     /// An AWS account: 12 digits.
     AwsAccountId,
     /// An EC2 instance: `i-…`.
@@ -101,10 +103,11 @@ pub struct Indicators<'a> {
 
 impl Indicator {
     /// Every indicator with its name in schemas.
-    const NAMES: [(&'static str, Self); 18] = [
+    const NAMES: [(&'static str, Self); 19] = [
         ("actor_id", Self::ActorId),
         ("aws_account_id", Self::AwsAccountId),
         ("aws_arn", Self::AwsArn),
+        ("aws_arn_only", Self::AwsArnOnly),
         ("aws_instance_id", Self::AwsInstanceId),
         ("aws_tag", Self::AwsTag),
         ("domain", Self::Domain),
@@ -135,7 +138,9 @@ impl Indicator {
             Self::Md5 => &[Column::Md5Hashes],
             Self::Sha1 => &[Column::Sha1Hashes],
             Self::Sha256 => &[Column::Sha256Hashes],
+            // The address of who assumed a role goes to others too; nobody looks for people in tables of resources.
             Self::AwsArn => &[Column::AwsArns, Column::AwsAccountIds, Column::AwsInstanceIds],
+            Self::AwsArnOnly => &[Column::AwsArns],
             Self::AwsAccountId => &[Column::AwsAccountIds],
             Self::AwsInstanceId => &[Column::AwsInstanceIds],
             Self::AwsTag => &[Column::AwsTags],
@@ -227,6 +232,11 @@ impl<'a> Indicators<'a> {
             Indicator::Sha1 => self.hash(Column::Sha1Hashes, 40, &text),
             Indicator::Sha256 => self.hash(Column::Sha256Hashes, 64, &text),
             Indicator::AwsArn => self.aws_arn(text),
+            Indicator::AwsArnOnly => {
+                if aws::Arn::parse(&text).is_some() {
+                    self.put(Column::AwsArns, text);
+                }
+            }
             Indicator::AwsAccountId => {
                 if aws::is_account(&text) {
                     self.put(Column::AwsAccountIds, text);
@@ -315,6 +325,9 @@ impl<'a> Indicators<'a> {
         }
         if let Some(instance) = arn.instance {
             self.put(Column::AwsInstanceIds, instance.to_owned().into());
+        }
+        if let Some(session) = arn.session {
+            self.email(session.to_owned().into());
         }
         self.put(Column::AwsArns, text);
     }

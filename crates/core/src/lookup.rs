@@ -36,6 +36,9 @@ use crate::schema::Schemas;
 /// The longest file, in bytes. A million rows of items take about 120 MB.
 pub const MAX_FILE_BYTES: usize = 256 << 20;
 
+/// What some programs put before a text in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// What files with a table's data are called at their ends.
 pub const EXTENSIONS: [&str; 5] = ["csv", "json", "jsonl", "ndjson", "mmdb"];
 

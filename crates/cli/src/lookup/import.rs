@@ -6,8 +6,9 @@ use anyhow::Context as _;
 use clap::Args;
 use latchkey_core::lookup::{
     MAX_FILE_BYTES,
-    import::{Kind, Options, Scope, import},
+    import::{Imported, Kind, Options, Scope, import},
 };
+use latchkey_runtime::Failure;
 
 use super::{Columns, files, say};
 
@@ -30,22 +31,29 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let made = make(arguments);
+    // Lists and tables that cannot be used are not the program's fault.
+    let (path, imported) = made.map_err(|error| Failure::Configuration(format!("{error:#}")))?;
+    files::replace(&path, &imported.data)?;
+    Ok(say(&imported)?)
+}
+
+/// What the table is to hold, and in which file.
+fn make(arguments: &Arguments) -> anyhow::Result<(PathBuf, Imported)> {
+    let from = arguments.file.as_ref().map_or_else(|| "standard input".into(), |path| path.display().to_string());
     let list = match &arguments.file {
-        Some(path) => {
-            let file = std::fs::File::open(path).with_context(|| path.display().to_string())?;
-            files::bounded(file, MAX_FILE_BYTES).with_context(|| path.display().to_string())?
-        }
-        None => files::bounded(io::stdin().lock(), MAX_FILE_BYTES).context("standard input")?,
+        Some(path) => std::fs::File::open(path).and_then(|file| files::bounded(file, MAX_FILE_BYTES)),
+        None => files::bounded(io::stdin().lock(), MAX_FILE_BYTES),
     };
+    let list = list.with_context(|| from.clone())?;
     let scope = if arguments.partial { Scope::Partial } else { Scope::Everything };
     let options = Options { kind: arguments.table, scope, ..arguments.columns.options() };
     // Which table it is, and hence what is there already, shows in the list itself.
-    let kind = import(&[&list], b"", &options)?.kind;
+    let kind = import(&[&list], b"", &options).context(from)?.kind;
     let path = arguments.dir.join(format!("{}.jsonl", kind.table()));
     let earlier = files::read_or_nothing(&path)?;
-    let imported = import(&[&list], &earlier, &options)?;
-    files::replace(&path, &imported.data)?;
-    Ok(say(&imported)?)
+    let imported = import(&[&list], &earlier, &options).with_context(|| path.display().to_string())?;
+    Ok((path, imported))
 }
 
 #[cfg(test)]

@@ -101,7 +101,7 @@ fn read(schema: &Schema) -> Result<Found, Error> {
     let (origin, now) = (Origin { source: "sample", label: "sample" }, clock::now());
     for number in 1.. {
         let Some(line) = lines::next(&mut input, &mut buffer, MAX_LINE_BYTES)? else { break };
-        match line {
+        match line.numbered(number) {
             Line::Whole(raw) if raw.trim_ascii().is_empty() => {}
             Line::Whole(raw) => {
                 let one = normalize_one(raw, schema, origin, &Lookups::default(), Options::default(), now);

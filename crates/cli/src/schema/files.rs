@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Error;
+use super::{Error, lines::BYTE_ORDER_MARK};
 
 /// The most files below one directory. The largest public collections of schemas have some hundred.
 const MAX_FILES: usize = 10_000;
@@ -27,10 +27,14 @@ pub(super) fn yaml_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(files)
 }
 
-/// The beginning of a file as text: whole if it is no longer than `max_bytes`, one byte more if it is. What is not UTF-8 is replaced:
-/// below a directory there are files of all kinds, and those that count are judged by who reads them.
+/// The beginning of a file as text: whole if it is no longer than `max_bytes`, one byte more if it is. A byte order mark is no part of it.
+/// What is not UTF-8 is replaced: below a directory there are files of all kinds, and those that count are judged by who reads them.
 pub(super) fn read_start(path: &Path, max_bytes: usize) -> Result<String, Error> {
-    let bytes = read_at_most(path, max_bytes as u64 + 1)?;
+    let mut bytes = read_at_most(path, (max_bytes + 1 + BYTE_ORDER_MARK.len()) as u64)?;
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        bytes.drain(..BYTE_ORDER_MARK.len());
+    }
+    bytes.truncate(max_bytes + 1);
     Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
@@ -67,4 +71,25 @@ fn collect(directory: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_too_long_shows_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        for (text, expect) in [
+            ("abc", "abc"),
+            ("\u{feff}abc", "abc"),
+            ("abcd", "abcd"),
+            ("\u{feff}abcd", "abcd"),
+            ("\u{feff}abcde", "abcd"),
+        ] {
+            fs::write(&path, text).unwrap();
+            assert_eq!(read_start(&path, 3).unwrap(), expect, "{text}");
+        }
+    }
 }

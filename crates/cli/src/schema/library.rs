@@ -130,7 +130,14 @@ fn declared_name(text: &str) -> Option<String> {
 
 /// What follows a key of the top level on its line. Keys inside stand further right, so the line tells them apart.
 fn top_level<'t>(text: &'t str, key: &str) -> Option<&'t str> {
-    text.lines().find_map(|line| line.strip_prefix(key)?.trim_start().strip_prefix(':'))
+    text.lines().find_map(|line| {
+        let quote = line.chars().next().filter(|first| matches!(first, '"' | '\''));
+        let unquoted = |line: &'t str| match quote {
+            Some(quote) => line.strip_prefix(quote)?.strip_prefix(key)?.strip_prefix(quote),
+            None => line.strip_prefix(key),
+        };
+        unquoted(line)?.trim_start().strip_prefix(':')
+    })
 }
 
 #[cfg(test)]
@@ -142,6 +149,9 @@ mod tests {
         for (text, name, is) in [
             ("# x\nschema: Acme.Door\nfields: []\n", Some("Acme.Door"), true),
             ("schema : 'Acme.Door' # ours\n", Some("Acme.Door"), true),
+            ("\"schema\": Acme.Door\n", Some("Acme.Door"), true),
+            ("'schema': Acme.Door\n", Some("Acme.Door"), true),
+            ("\"schema: Acme.Door\n", None, false),
             ("version: 0\nfields:\n  - name: schema\n", None, true),
             ("name: x\nlogType: Acme.Door\ninput:\n  schema: Acme.Door\n", None, false),
             ("AnalysisType: lookup_table\nSchema: Acme.Door\n", None, false),

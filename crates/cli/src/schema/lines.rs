@@ -10,6 +10,19 @@ pub(super) enum Line<'b> {
     TooLong,
 }
 
+/// What some editors and shells put before the first byte of a text in UTF-8.
+pub(super) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+impl Line<'_> {
+    /// The line with this number, counted from one: the first one without a byte order mark.
+    pub(super) fn numbered(self, number: u64) -> Self {
+        match self {
+            Self::Whole(line) if number == 1 => Self::Whole(line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line)),
+            line => line,
+        }
+    }
+}
+
 /// Reads the next line into `buffer`, which never grows beyond `limit`. `None` at the end.
 pub(super) fn next<'b>(
     reader: &mut impl BufRead,

@@ -106,7 +106,7 @@ fn parse(
             output.flush()?;
         }
         let Some(line) = lines::next(&mut input, &mut buffer, MAX_LINE_BYTES)? else { break };
-        let event = match line {
+        let event = match line.numbered(number) {
             Line::Whole(raw) if raw.trim_ascii().is_empty() => continue,
             Line::Whole(raw) => normalize_one(raw, schema, origin, lookups, options, clock::now()).event,
             Line::TooLong => Err(vec![too_long(MAX_LINE_BYTES)]),

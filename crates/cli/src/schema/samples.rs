@@ -16,12 +16,18 @@ use serde::{
 };
 use serde_json::{Deserializer, value::RawValue};
 
+use super::lines::BYTE_ORDER_MARK;
+
 /// The longest value, in bytes: an event, or a whole page, of which the largest take a few megabytes.
 const MAX_VALUE_BYTES: usize = 32 << 20;
 
 /// Takes in every event of `input`, or says where it is none.
 pub(super) fn read(mut input: impl BufRead, samples: &mut Samples) -> Result<(), String> {
-    let first = first_byte(&mut input).map_err(|error| error.to_string())?;
+    let mut head = Vec::new();
+    let whole = input.by_ref().take(BYTE_ORDER_MARK.len() as u64).read_to_end(&mut head);
+    let head = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&head);
+    let mut input = head.chain(input);
+    let first = whole.and_then(|_| first_byte(&mut input)).map_err(|error| error.to_string())?;
     let left = Rc::new(Cell::new(MAX_VALUE_BYTES));
     let limited = Limited { input, left: Rc::clone(&left) };
     let mut deserializer = Deserializer::from_reader(limited);

@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on fails the test")]
 
+mod byte_order_marks;
 mod command;
 mod lookup_check;
+mod lookup_import;
 mod pages;
 mod past;
 mod schema_check;

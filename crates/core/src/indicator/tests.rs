@@ -174,6 +174,9 @@ fn md5_sha1_and_sha256_have_their_length_and_are_lower_cased() {
 fn aws_arn_account_instance_and_tag_have_their_form() {
     takes_any_text("aws_tag", "p_any_aws_tags");
     let arn = "arn:aws:ec2:eu-west-1:123456789012:instance/i-0abc";
+    let by_address = "arn:aws:sts::123456789012:assumed-role/Admin/ann@example.com";
+    let by_name = "arn:aws:sts::123456789012:assumed-role/Admin/ann";
+    let elsewhere = "arn:aws:iam::123456789012:user/ann@example.com";
     check(
         "aws_arn",
         &[
@@ -186,10 +189,30 @@ fn aws_arn_account_instance_and_tag_have_their_form() {
                 }),
             ),
             ("arn:aws:s3:::bucket/a:b", json!({ "p_any_aws_arns": ["arn:aws:s3:::bucket/a:b"] })),
+            (
+                by_address,
+                json!({
+                    "p_any_aws_account_ids": ["123456789012"],
+                    "p_any_aws_arns": [by_address],
+                    "p_any_emails": ["ann@example.com"],
+                }),
+            ),
+            (by_name, json!({ "p_any_aws_account_ids": ["123456789012"], "p_any_aws_arns": [by_name] })),
+            (elsewhere, json!({ "p_any_aws_account_ids": ["123456789012"], "p_any_aws_arns": [elsewhere] })),
             ("arn:aws:s3", nothing()),
             ("bucket", nothing()),
         ],
     );
+    check(
+        "aws_arn_only",
+        &[
+            (arn, json!({ "p_any_aws_arns": [arn] })),
+            (by_address, json!({ "p_any_aws_arns": [by_address] })),
+            ("bucket", nothing()),
+        ],
+    );
+    let usernames = all(&[(Indicator::AwsArn, by_address)], true)["p_any_usernames"].clone();
+    assert_eq!(usernames, json!(["ann"]), "as of any e-mail address");
     check(
         "aws_account_id",
         &[("123456789012", json!({ "p_any_aws_account_ids": ["123456789012"] })), ("12345678901", nothing())],

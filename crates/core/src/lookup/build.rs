@@ -183,6 +183,7 @@ impl<'d> Builder<'d> {
         let mut keys = Vec::with_capacity(values.len());
         for value in values.iter().filter(|value| **value != Value::Null) {
             let text = value.name().filter(|text| !text.is_empty()).ok_or_else(|| none(column, kind_of(value)))?;
+            let text = if self.plan.ignore_case { text.to_ascii_lowercase().into() } else { text };
             keys.push(self.read_key(column, &text)?);
         }
         keys.sort_unstable();

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 pub use self::export::Kind;
 use self::export::Record;
-use super::{MAX_FILE_BYTES, MAX_ROWS, columns::Columns};
+use super::{BYTE_ORDER_MARK, MAX_FILE_BYTES, MAX_ROWS, columns::Columns};
 use crate::json::{self, Member, Value};
 
 /// The mark of what is no longer listed.
@@ -130,6 +130,7 @@ fn merge(kind: Kind, records: &[Record], earlier: &[u8], options: &Options) -> R
         imported.data.extend_from_slice(b"}\n");
         listed.insert(record.uuid.to_ascii_lowercase());
     }
+    let earlier = earlier.strip_prefix(BYTE_ORDER_MARK).unwrap_or(earlier);
     for (line, text) in (1..).zip(earlier.split(|byte| *byte == b'\n')) {
         if text.trim_ascii().is_empty() {
             continue;

@@ -4,7 +4,7 @@
 //! out.
 
 use super::{
-    File, MAX_FILE_BYTES, Reason, TableReport,
+    BYTE_ORDER_MARK, File, MAX_FILE_BYTES, Reason, TableReport,
     build::{Builder, Plan, problem},
     columns::Columns,
     definition::Definition,
@@ -25,7 +25,7 @@ pub(super) fn read(
     if file.bytes.len() > MAX_FILE_BYTES {
         return Err(Reason::TooLong);
     }
-    let bytes = file.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file.bytes);
+    let bytes = file.bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(file.bytes);
     let extension = file.name.rsplit('.').next();
     if extension == Some("mmdb") {
         return database(file.bytes, Columns::new(&definition.omit, &definition.redact));

@@ -41,6 +41,12 @@ fn the_shipped_schemas_load() {
 }
 
 #[test]
+fn a_byte_order_mark_is_no_part_of_a_file() {
+    let text = "\u{feff}schema: Test.Event\nfields: [{name: a, type: string}]\n";
+    assert_eq!(Schemas::load([("test.yml", text)]).unwrap().log_types().collect::<Vec<_>>(), ["Test.Event"]);
+}
+
+#[test]
 fn every_type_loads() {
     assert!(matches!(kind("type: string"), Kind::String { validate, .. } if validate.is_empty()));
     assert!(matches!(kind("type: smallint"), Kind::Integer(Width::Small)));

@@ -52,6 +52,13 @@ Tags: [a, b]
 }
 
 #[test]
+fn a_byte_order_mark_is_no_part_of_a_file() {
+    let text = "\u{feff}AnalysisType: lookup_table\nLookupName: noise\nEnabled: true\nSchema: A.B\n\
+                LogTypeMap: {PrimaryKey: ip}\nRefresh: {ObjectPath: 's3://example/data/noise.jsonl'}\n";
+    assert!(Definitions::load(&[("noise.yml", text)]).unwrap().tables.contains_key("noise"));
+}
+
+#[test]
 fn data_that_come_compressed_are_looked_for_unpacked() {
     let text = "AnalysisType: lookup_table\nLookupName: noise\nEnabled: true\nSchema: A.B\nLogTypeMap: {PrimaryKey: ip}\n\
                 Refresh: {ObjectPath: 's3://example/data/noise_full.jsonl.gz'}\n";

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::Error;
+use super::{super::BYTE_ORDER_MARK, Error};
 
 /// What a list lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,13 +85,14 @@ impl FromStr for Kind {
     }
 }
 
-/// Reads a list: an array, or one value after the other, as jq prints them.
+/// Reads a list: arrays one after the other, as several calls of op print them, or one value after the other, as jq prints them.
 pub(super) fn read(list: &[u8]) -> Result<Vec<Entry>, Error> {
-    let list = list.strip_prefix(b"\xef\xbb\xbf").unwrap_or(list);
+    let list = list.strip_prefix(BYTE_ORDER_MARK).unwrap_or(list);
     // The error's own words may repeat a value.
     let malformed = |error: serde_json::Error| Error::Malformed { line: error.line(), column: error.column() };
     if list.trim_ascii_start().starts_with(b"[") {
-        return serde_json::from_slice(list).map_err(malformed);
+        let lists = serde_json::Deserializer::from_slice(list).into_iter::<Vec<Entry>>();
+        return Ok(lists.collect::<Result<Vec<_>, _>>().map_err(malformed)?.into_iter().flatten().collect());
     }
     serde_json::Deserializer::from_slice(list).into_iter().collect::<Result<_, _>>().map_err(malformed)
 }

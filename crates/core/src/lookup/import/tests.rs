@@ -65,6 +65,21 @@ fn each_list_is_known_by_its_columns() {
 }
 
 #[test]
+fn lists_may_come_one_after_the_other() {
+    let list = |ids: &[&str]| {
+        let entries = ids.iter().map(|id| format!("{{\"id\":\"{id}\",\"title\":\"T\",\"vault\":{{\"id\":\"v\"}}}}"));
+        format!("[{}]", entries.collect::<Vec<_>>().join(","))
+    };
+    let run = |text: &str| import(&[text.as_bytes()], b"", &Options::default());
+    let both = run(&format!("{}\n{}[]\n", list(&["a", "b"]), list(&["c"]))).unwrap();
+    assert_eq!(both.data, run(&list(&["a", "b", "c"])).unwrap().data);
+    // A second list that breaks off.
+    let broken = format!("{}\n[{{\"id\":", list(&["a"]));
+    assert_eq!(run(&broken).unwrap_err(), Error::Malformed { line: 2, column: 7 });
+    assert_eq!(run("[] []").unwrap_err(), Error::Empty);
+}
+
+#[test]
 fn what_is_no_longer_listed_keeps_its_name() {
     let earlier = "{\"uuid\":\"ITEM1\",\"title\":\"Old\"}\n{\"uuid\":\"gone\",\"title\":\"Safe\",\"vault_uuid\":\"vault1\"}\n\
                    {\"uuid\":\"long\",\"deleted\":true}\n";
@@ -80,6 +95,9 @@ fn what_is_no_longer_listed_keeps_its_name() {
     );
     // The same list again changes nothing.
     assert_eq!(import(&[ITEMS.as_bytes()], &all.data, &Options::default()).unwrap().data, all.data);
+    // Edited in between, by a program that begins files with a byte order mark.
+    let edited = [b"\xef\xbb\xbf", all.data.as_slice()].concat();
+    assert_eq!(import(&[ITEMS.as_bytes()], &edited, &Options::default()).unwrap().data, all.data);
     let some = run(Scope::Partial);
     assert_eq!((some.kept, some.deleted), (1, 1));
     assert_eq!(run(Scope::AllBut(["vault1".into()].into())).kept, 1);

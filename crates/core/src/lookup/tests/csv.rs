@@ -67,6 +67,10 @@ fn what_is_said_of_csv_is_checked() {
     assert_eq!(faults("{}"), ["4: parser.csv.delimiter: is missing"]);
     assert_eq!(faults("{delimiter: ''}"), ["4: parser.csv.delimiter: must be one character of ASCII"]);
     assert_eq!(faults("{delimiter: '||'}"), ["4: parser.csv.delimiter: must be one character of ASCII"]);
+    assert_eq!(
+        faults("{delimiter: '\"'}"),
+        ["4: parser.csv.delimiter: cannot be what encloses a cell or ends a record"]
+    );
     assert_eq!(faults("{delimiter: ',', quote: x}"), ["4: parser.csv.quote: is not known here"]);
     assert_eq!(faults("{delimiter: ',', columns: a}"), ["4: parser.csv.columns: must be a list"]);
     assert_eq!(

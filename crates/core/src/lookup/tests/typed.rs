@@ -22,7 +22,11 @@ fields:
 ";
 
 fn read(schema: &str, file: &str, text: &str) -> Result<(Lookups, TableReport), Error> {
-    let definitions = Definitions::load(&[("t.yml", TABLE), ("t_schema.yml", schema)]).unwrap();
+    read_as(TABLE, schema, file, text)
+}
+
+fn read_as(table: &str, schema: &str, file: &str, text: &str) -> Result<(Lookups, TableReport), Error> {
+    let definitions = Definitions::load(&[("t.yml", table), ("t_schema.yml", schema)]).unwrap();
     let sources = Sources { definitions: &definitions, schemas: &Schemas::default() };
     let (lookups, mut report) = Lookups::load_from(sources, &[File { name: file, bytes: text.as_bytes() }])?;
     Ok((lookups, report.tables.remove(0)))
@@ -139,6 +143,11 @@ fn a_row_is_found_by_each_element_of_its_key() {
             "4: $.id: key: expected a value in id, found string of 0 bytes"
         ]
     );
+    let folded = TABLE.replace("\nSchema", "\nLatchkey: {IgnoreCase: true}\nSchema");
+    assert_ne!(folded, TABLE);
+    let (lookups, report) = read_as(&folded, &list, "t.jsonl", "{\"id\":[\"A\",\"a\",\"b\"],\"n\":1}").unwrap();
+    assert_eq!(numbers(&lookups, &["a", "A", "B"]), [json!(1), json!(1), json!(1)]);
+    assert_eq!((report.rows, report.repeated), (2, 0));
     let ranges = schema("type: array, element: {type: string, validate: {cidr: any}}");
     let (lookups, _) = read(&ranges, "t.jsonl", "{\"id\":[\"192.0.2.0/24\",\"2001:db8::/32\"],\"n\":1}").unwrap();
     assert_eq!(numbers(&lookups, &["192.0.2.9", "2001:db8::7", "198.51.100.1"]), [json!(1), json!(1), Value::Null]);

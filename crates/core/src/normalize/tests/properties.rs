@@ -8,8 +8,9 @@ use super::{super::coerce, *};
 use crate::schema::Width;
 
 /// A declaration of every type.
-const KINDS: [&str; 11] = [
+const KINDS: [&str; 12] = [
     "type: string",
+    "type: string, validate: {ip: any, deny: ['192.0.2.1']}",
     "type: smallint",
     "type: int",
     "type: bigint",
@@ -29,6 +30,8 @@ fn value() -> impl Strategy<Value = String> {
         Just("true".to_owned()),
         Just("\"\"".to_owned()),
         Just("\"2023-03-15T16:32:50.5+01:00\"".to_owned()),
+        Just("\"9999-12-31T23:59:59Z\"".to_owned()),
+        Just("\"192.0.2.2\"".to_owned()),
         Just("\"caf\\u00e9 \\ud83d\\ude00 \\\"q\\\"\"".to_owned()),
         Just("\"ann@example.com\"".to_owned()),
         Just("\"192.0.2.1\"".to_owned()),

@@ -48,6 +48,9 @@ impl<'y> Loader<'y> {
             self.fault::<()>(node, &join(path, "columns"), "are needed where no header names them");
         }
         match delimiter?.as_bytes() {
+            [b'"' | b'\r' | b'\n'] => {
+                self.fault(node, &join(path, "delimiter"), "cannot be what encloses a cell or ends a record")
+            }
             [delimiter] => Some(Csv { delimiter: *delimiter, columns, has_header, empty_values, trim_space }),
             _ => self.fault(node, &join(path, "delimiter"), "must be one character of ASCII"),
         }

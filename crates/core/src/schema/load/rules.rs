@@ -72,18 +72,16 @@ impl<'y> Loader<'y> {
 
     /// Without a format, `rfc3339` is meant.
     pub(super) fn formats(&mut self, path: &str, map: &'y Node) -> Vec<TimeFormat> {
-        let at = join(path, "timeFormats");
-        let names = match (map.get("timeFormats"), map.get("timeFormat")) {
+        let (list, one) = (map.get("timeFormats"), map.get("timeFormat"));
+        let at = join(path, if list.is_some() { "timeFormats" } else { "timeFormat" });
+        let names = match (list, one) {
             (None, None) => return vec![TimeFormat::Rfc3339],
             (Some(list), None) if list.items().is_some_and(<[_]>::is_empty) => {
                 self.fault::<()>(list, &at, "at least one format is needed");
                 return Vec::new();
             }
             (Some(_), None) => self.texts(path, map, "timeFormats"),
-            (None, Some(one)) => {
-                let at = join(path, "timeFormat");
-                self.text(&at, one).map(|text| (one, text)).into_iter().collect()
-            }
+            (None, Some(one)) => self.text(&at, one).map(|text| (one, text)).into_iter().collect(),
             (Some(list), Some(_)) => {
                 self.fault::<()>(list, &at, "either timeFormat or timeFormats, not both");
                 return Vec::new();

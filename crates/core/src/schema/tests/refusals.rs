@@ -73,11 +73,11 @@ fn formats() {
         ),
         (
             "type: timestamp\ntimeFormat: '%I:%M %Y'",
-            "5: fields[f].timeFormats: \"%I:%M %Y\": has an hour of twelve without AM or PM",
+            "5: fields[f].timeFormat: \"%I:%M %Y\": has an hour of twelve without AM or PM",
         ),
         (
             "type: timestamp\ntimeFormat: layout=15:04:05",
-            "5: fields[f].timeFormats: \"layout=15:04:05\": has no year, so no instant follows from it (use rfc3339, unix, unix_ms, unix_us, unix_ns or directives such as %Y-%m-%d)",
+            "5: fields[f].timeFormat: \"layout=15:04:05\": has no year, so no instant follows from it (use rfc3339, unix, unix_ms, unix_us, unix_ns or directives such as %Y-%m-%d)",
         ),
         (
             "type: object\nfields:\n  - {name: t, type: timestamp, isExpiration: true}",
