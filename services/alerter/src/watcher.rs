@@ -69,7 +69,7 @@ enum Event {
 impl Watcher {
     pub(crate) async fn open(
         bus: Bus,
-        (policies, timing): (Policies, Timing),
+        (policies, timing, destinations): (Policies, Timing, &[String]),
         tick: Duration,
         clock: NatsClock,
         pulse: Pulse,
@@ -84,6 +84,7 @@ impl Watcher {
         let now = clock.now();
         let hearsay = Hearsay::new(&bus, now);
         let mut board = Board::new(policies, timing, now);
+        board.set_destinations(destinations.iter().map(String::as_str));
         for habit in patiently(|| bus.habits()).await? {
             if let (Ok(source), Ok(feed)) = (habit.source.parse(), habit.feed.parse()) {
                 board.recall(Chain { source, feed }, &habit);

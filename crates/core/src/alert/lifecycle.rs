@@ -8,8 +8,8 @@
 //! - **flapping**: raised. Only half an hour of clear findings without a break resolves it, so that a condition which comes and goes
 //!   is one alert and not twenty.
 //!
-//! A finding that cannot be made changes nothing: what is raised stays so until somebody *knows* better. What another alert tells of
-//! leads to *resting* at once, with words that say so.
+//! A finding that cannot be made changes nothing: what is raised stays so until somebody *knows* better. What another alert tells of, and
+//! what is about something that is not there any more, leads to *resting* at once, with words that say so.
 //!
 //! People are told of a raise, of a worse severity or another cause, of what is still so after each reminder interval unless
 //! somebody has acknowledged it, and of the end if they were told of the beginning. Under a silence or in a maintenance window the
@@ -55,6 +55,8 @@ pub enum Finding {
     Unsure,
     /// It holds, and another alert tells of it.
     Covered,
+    /// What the alert is about is not there any more: nothing can be wrong with it.
+    Gone,
 }
 
 /// A condition that holds.
@@ -99,8 +101,9 @@ pub fn next(previous: Option<&Alert>, kind: Kind, finding: &Finding, around: &Ci
             Some(resolve(raised, wording::resolved(kind, around.about, around.label), around))
         }
         (Finding::Covered, Some(raised)) => Some(resolve(raised, wording::covered(around.about, around.label), around)),
+        (Finding::Gone, Some(raised)) => Some(resolve(raised, wording::gone(around.about, around.label), around)),
         // What is calm and only waits for the end of its flapping is nothing to be reminded of.
-        (Finding::Clear, _) | (Finding::Unsure | Finding::Covered, None) => None,
+        (Finding::Clear, _) | (Finding::Unsure | Finding::Covered | Finding::Gone, None) => None,
         (Finding::Unsure, Some(raised)) => remind(raised, around),
     }
 }

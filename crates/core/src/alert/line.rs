@@ -80,7 +80,7 @@ mod tests {
         match finding {
             Finding::Alarm(_) => 'A',
             Finding::Clear => 'c',
-            Finding::Unsure | Finding::Covered => '?',
+            Finding::Unsure | Finding::Covered | Finding::Gone => '?',
         }
     }
 

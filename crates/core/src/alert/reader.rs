@@ -283,7 +283,7 @@ mod tests {
             Finding::Alarm(alarm) if alarm.severity == Severity::Critical => 'C',
             Finding::Alarm(_) => 'W',
             Finding::Clear => 'c',
-            Finding::Unsure | Finding::Covered => '?',
+            Finding::Unsure | Finding::Covered | Finding::Gone => '?',
         }
     }
 

@@ -13,9 +13,19 @@ pub(super) fn covered(about: &About, label: &str) -> String {
     format!("What is wrong with {} goes on, and another alert tells of it together with others.", who(about, label))
 }
 
+/// That what it is about is not there any more.
+pub(super) fn gone(about: &About, label: &str) -> String {
+    match about {
+        About::Chain(_) | About::Source(_) => format!("{} was removed.", who(about, label)),
+        About::Object(_) | About::Line => format!("{} was taken out of use.", who(about, label)),
+    }
+}
+
 fn who(about: &About, label: &str) -> String {
     match about {
         About::Chain(chain) => format!("{} of {label}", chain.feed),
+        // What nobody has on the board any more is known by the name that its alert has.
+        About::Object(object) if label.is_empty() => object.as_str().to_owned(),
         About::Source(_) | About::Object(_) => label.to_owned(),
         About::Line => "the line".to_owned(),
     }

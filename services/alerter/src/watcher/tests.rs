@@ -38,7 +38,7 @@ async fn an_alerter_whose_clock_is_wrong_judges_feeds_as_the_others_do() {
         let metrics = Metrics::new(&latchkey_runtime::Metrics::new());
         let nats_clock = NatsClock::beside(ours, metrics.clone());
         let (keeper, _kept) = mpsc::channel(1);
-        let watching = (Policies::default(), Timing::default());
+        let watching = (Policies::default(), Timing::default(), &[][..]);
         let tick = Duration::from_secs(5);
         let opened = Watcher::open(bus.clone(), watching, tick, nats_clock, Pulse::default(), metrics, keeper);
         let mut watcher = opened.await.unwrap();

@@ -5,7 +5,10 @@
 use std::collections::{BTreeMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
-use latchkey_contracts::{About, Chain, Feed, Object, topology::NORMALIZER};
+use latchkey_contracts::{
+    About, Chain, Feed, Object,
+    topology::{NORMALIZER, consumer_of},
+};
 
 use super::{Board, Entry, TOLD};
 use crate::{
@@ -221,29 +224,40 @@ impl Board {
             kind: *kind,
             about: about.clone(),
             label: last.source_label.clone(),
-            finding: if self.is_gone(*kind, about, now) { Finding::Clear } else { Finding::Unsure },
+            finding: self.find_other(*kind, about, now),
         });
         found.extend(others);
     }
 
-    /// Whether the alert is about a chain, a source or a reader that is not there any more: nothing can be wrong with it. Or about what was
-    /// told long before this watcher began, and not since.
-    fn is_gone(&self, kind: Kind, about: &About, now: Timestamp) -> bool {
+    /// The alert may be about a chain, a source or a reader that is not there any more. Or about what was told long before this watcher began,
+    /// and not since.
+    fn find_other(&self, kind: Kind, about: &About, now: Timestamp) -> Finding {
         let watched_for = now.duration_since(self.watched_since);
-        match about {
-            About::Chain(chain) if TOLD.contains(&kind) || chain::KINDS.contains(&kind) => {
-                !self.chains.contains_key(chain)
-                    || (kind == Kind::SchemaDrift && watched_for >= self.timing.settles_after)
-                    || (kind == Kind::EventsMissed && watched_for >= self.timing.settles_after)
+        let unless = |finding, is_so| if is_so { finding } else { Finding::Unsure };
+        let settled = unless(Finding::Clear, watched_for >= self.timing.settles_after);
+        let is_read = watched_for >= self.past_arrives_within();
+        match (about, kind) {
+            (About::Chain(chain), _) if TOLD.contains(&kind) || chain::KINDS.contains(&kind) => {
+                match (self.chains.contains_key(chain), kind) {
+                    (false, _) => Finding::Gone,
+                    (true, Kind::SchemaDrift | Kind::EventsMissed) => settled,
+                    (true, _) => Finding::Unsure,
+                }
+            }
+            (About::Source(source), Kind::SourceDropOff) => {
+                unless(Finding::Gone, self.feeds_of(source).next().is_none())
             }
             // Nobody is polled from there any more, or from nowhere else.
-            About::Object(_) if kind == Kind::Outage => true,
-            About::Object(_) if kind == Kind::DeliveriesExhausted => watched_for >= self.timing.settles_after,
-            About::Object(object) if Role::Sink.kinds().contains(&kind) => {
-                watched_for >= self.past_arrives_within() && self.is_retired(object)
+            (About::Object(_), Kind::Outage) => Finding::Clear,
+            (About::Object(_), Kind::DeliveriesExhausted) => settled,
+            (About::Object(destination), Kind::DestinationFailing) => {
+                let consumer = Object::named(&consumer_of(destination.as_str()));
+                unless(Finding::Gone, is_read && self.is_retired(&consumer))
             }
-            About::Source(source) if kind == Kind::SourceDropOff => self.feeds_of(source).next().is_none(),
-            _ => false,
+            (About::Object(reader), _) if Role::Sink.kinds().contains(&kind) => {
+                unless(Finding::Gone, is_read && self.is_retired(reader))
+            }
+            _ => Finding::Unsure,
         }
     }
 }

@@ -48,7 +48,7 @@ fn check(now: Now, shared: Shared, expect: &str) {
     let word = |kind| match found(kind, now, shared) {
         Finding::Alarm(_) => 'A',
         Finding::Clear => 'c',
-        Finding::Unsure | Finding::Covered => '?',
+        Finding::Unsure | Finding::Covered | Finding::Gone => '?',
     };
     let words: String = [Kind::PollDead, Kind::PollRefused, Kind::DropOff].into_iter().map(word).collect();
     assert_eq!(words, expect, "{now:?}, {shared:?}");

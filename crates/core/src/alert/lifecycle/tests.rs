@@ -18,7 +18,7 @@ impl Life {
     }
 
     /// The next moment: `A` an alarm, `W` a worse one, `O` one for another reason, `c` clear, `?` unsure, `o` told of by
-    /// another. The transition, with its generation; `m` if it is muted.
+    /// another, `g` gone. The transition, with its generation; `m` if it is muted.
     fn step(&mut self, found: char, seconds: i64) -> String {
         self.now += seconds;
         let alarm = |severity, reason: &'static str| {
@@ -37,6 +37,7 @@ impl Life {
             'c' => Finding::Clear,
             '?' => Finding::Unsure,
             'o' => Finding::Covered,
+            'g' => Finding::Gone,
             _ => unreachable!("no such finding"),
         };
         self.clear_since = match finding {
@@ -121,6 +122,14 @@ fn what_another_alert_tells_of_is_told_of_no_more() {
         resolved.summary,
         "What is wrong with Acme goes on, and another alert tells of it together with others."
     );
+}
+
+#[test]
+fn what_is_gone_is_told_of_no_more() {
+    let mut life = Life::new();
+    // Also if it flaps.
+    assert_eq!(life.live("gAgcAcAg"), ["raised 1", "resolved 1", "raised 2", "resolved 2", "raised 3", "resolved 3"]);
+    assert_eq!(life.last.unwrap().summary, "Acme was removed.");
 }
 
 #[test]

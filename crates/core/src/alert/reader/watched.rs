@@ -114,6 +114,13 @@ impl Watched {
         [missing].into_iter().collect::<Looks<_>>().are_fresh(within, now).then_some(missing.since)
     }
 
+    /// When somebody last looked at it, whether or not it was there.
+    #[must_use]
+    pub fn looked_at(&self) -> Option<Timestamp> {
+        let seen_at = self.window.newest().map(|look| look.at);
+        seen_at.max(self.missing.map(|missing| missing.at))
+    }
+
     /// Whether nothing is known of it: so it is kept when it is taken out of use.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -152,6 +152,83 @@ fn a_destination_without_its_consumer_is_told_of_and_only_of_that() {
 }
 
 #[test]
+fn a_destination_that_nobody_has_any_more_has_no_alerts() {
+    let hour = 3_600;
+    let window = [Look { max_age: None, ..still(0) }].into_iter().collect();
+    let mut chat = Watched { role: Role::Destination, window, ..Watched::default() };
+    let see_chat = |board: &mut Board, chat: &Watched| {
+        board.see(&window::Window { stream: "ALERTS".into(), of: Some(Of::Reader(chat.keep("notifier-chat"))) });
+    };
+    let others = |board: &mut Board, second| board.see(&kept("ALERTS", "notifier", Role::Consumer, [done(second)]));
+    let mut board = board([]);
+    board.watch_anew(at(-1_000));
+    see_chat(&mut board, &chat);
+    assert_eq!(sweep(&mut board, 1), ["destination_failing chat Raised after 0"]);
+    chat.miss(at(30));
+    chat.miss(at(60));
+    see_chat(&mut board, &chat);
+    assert_eq!(sweep(&mut board, 61), ["reader_stopped notifier-chat Raised after 0"]);
+    // Somebody still has it, whoever else has not.
+    chat.miss(at(hour));
+    see_chat(&mut board, &chat);
+    others(&mut board, hour + 60);
+    assert_eq!(sweep(&mut board, hour + 61), [""; 0]);
+    // Nobody has looked at anything: why is not known.
+    assert_eq!(sweep(&mut board, 2 * hour), [""; 0]);
+    others(&mut board, 2 * hour - 1);
+    assert_eq!(sweep(&mut board, 2 * hour - 1), [""; 0]);
+    // Who has just started may be the one that has it.
+    board.watch_anew(at(hour + 1));
+    assert_eq!(sweep(&mut board, 2 * hour), [""; 0]);
+    board.watch_anew(at(hour));
+    // It is in this alerter's configuration, and cannot be looked at.
+    board.set_destinations(["chat"]);
+    assert_eq!(sweep(&mut board, 2 * hour), [""; 0]);
+    board.set_destinations(["mail"]);
+    let gone = ["destination_failing chat Resolved after 1", "reader_stopped notifier-chat Resolved after 1"];
+    assert_eq!(sweep(&mut board, 2 * hour), gone);
+    let told = board.alerts[&(Kind::ReaderStopped, About::Object(Object::named("notifier-chat")))].known.last.as_ref();
+    assert_eq!(told.map(|alert| alert.summary.as_str()), Some("notifier-chat was taken out of use."));
+    // It is in somebody's configuration again.
+    chat.miss(at(2 * hour + 10));
+    see_chat(&mut board, &chat);
+    assert_eq!(sweep(&mut board, 2 * hour + 11), ["reader_stopped notifier-chat Raised after 2"]);
+}
+
+#[test]
+fn a_destination_of_which_nothing_is_kept_any_more_has_no_alerts() {
+    let mut first = board([]);
+    first.watch_anew(at(-1_000));
+    first.see(&kept("ALERTS", "notifier-chat", Role::Destination, [Look { max_age: None, ..still(0) }]));
+    assert_eq!(sweep(&mut first, 1), ["destination_failing chat Raised after 0"]);
+    let about = About::Object(Object::named("chat"));
+    let known = first.alerts[&(Kind::DestinationFailing, about.clone())].known.clone();
+    // One who starts after what was seen of it has left the bucket.
+    let mut second = board([]);
+    second.learn(Kind::DestinationFailing, &about, known);
+    assert_eq!(sweep(&mut second, 119), [""; 0]);
+    second.set_destinations(["chat"]);
+    assert_eq!(sweep(&mut second, 120), [""; 0]);
+    second.set_destinations(["mail"]);
+    assert_eq!(sweep(&mut second, 120), ["destination_failing chat Resolved after 1"]);
+    let told = second.alerts[&(Kind::DestinationFailing, about)].known.last.as_ref();
+    assert_eq!(told.map(|alert| alert.summary.as_str()), Some("chat was taken out of use."));
+}
+
+#[test]
+fn a_consumer_that_every_line_has_is_not_taken_out_of_use() {
+    let mut first = board([]);
+    first.see(&normalizer([still(0)]));
+    assert_eq!(sweep(&mut first, 1), ["reader_stopped normalizer Raised after 0"]);
+    let about = About::Object(Object::named("normalizer"));
+    let known = first.alerts[&(Kind::ReaderStopped, about.clone())].known.clone();
+    // What was seen of it is lost, and it cannot be looked at.
+    let mut second = board([]);
+    second.learn(Kind::ReaderStopped, &about, known);
+    assert_eq!(sweep(&mut second, 3_600), [""; 0]);
+}
+
+#[test]
 fn a_sink_that_is_taken_out_of_use_has_no_alerts() {
     let mut board = board([]);
     board.see(&kept("EVENTS", "files", Role::Sink, [still(0)]));
