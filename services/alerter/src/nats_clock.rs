@@ -78,6 +78,11 @@ impl NatsClock {
         self.known().skew = ClockSkew::default();
     }
 
+    /// Whether an answer says how far our clock is ahead.
+    pub(crate) fn is_sure(&self) -> bool {
+        self.known().skew.median().is_some()
+    }
+
     /// Takes in when the server that leads the stream has answered, which was asked at `asked_at` by our clock.
     pub(crate) fn answered(&self, stream: &'static str, at: Timestamp, asked_at: Timestamp) {
         let (mut this, now) = (ClockSkew::default(), self.ours());
@@ -191,7 +196,7 @@ mod tests {
         }
         let clock = NatsClock::beside(ours, Metrics::new(&latchkey_runtime::Metrics::new()));
         assert_eq!(clock.now(), ours());
-        let mut answered = |ahead| {
+        let answered = |ahead| {
             clock.answered("WINDOWS", ours() - SignedDuration::from_secs(ahead), ours());
             ours().duration_since(clock.now()).as_secs()
         };
