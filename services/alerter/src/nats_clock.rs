@@ -78,6 +78,11 @@ impl NatsClock {
         self.known().skew = ClockSkew::default();
     }
 
+    /// Whether an answer says how far our clock is ahead.
+    pub(crate) fn is_sure(&self) -> bool {
+        self.known().skew.median().is_some()
+    }
+
     /// Takes in when the server that leads the stream has answered, which was asked at `asked_at` by our clock.
     pub(crate) fn answered(&self, stream: &'static str, at: Timestamp, asked_at: Timestamp) {
         let (mut this, now) = (ClockSkew::default(), self.ours());

@@ -67,7 +67,7 @@ impl Alerter {
         let nats_clock = NatsClock::new(self.metrics.clone());
         let (pulse, rhythm) = (Pulse::default(), Rhythm { judges_every: tick, looks_every: look_every });
         let Telling { announcer, destinations, routes, attempts, heartbeat } = self.telling;
-        let names = destinations.iter().map(|destination| destination.name.clone()).collect();
+        let names: Vec<_> = destinations.iter().map(|destination| destination.name.clone()).collect();
         let (mut notifiers, mut resenders) = (Vec::new(), Vec::new());
         for destination in destinations {
             let (routes, metrics) = (Arc::clone(&routes), self.metrics.clone());
@@ -80,7 +80,8 @@ impl Alerter {
             notifiers.push(Box::pin(notifier).await?);
         }
         // On the heap: together they are too large to be carried about in the futures of callers.
-        let surveyor = Surveyor::open(self.bus.clone(), look_every, timing, names, nats_clock.clone(), pulse.clone());
+        let (looked_at, bus) = (names.clone(), self.bus.clone());
+        let surveyor = Surveyor::open(bus, look_every, timing, looked_at, nats_clock.clone(), pulse.clone());
         let surveyor = Box::new(Box::pin(surveyor).await?);
         let (api, desk) = (self.api, self.bus.clone());
         let answers = Box::pin(async {
@@ -94,7 +95,8 @@ impl Alerter {
             keeper.run(&shutdown).await;
             Ok(())
         };
-        let watcher = Watcher::open(self.bus, (policies, timing), tick, nats_clock, pulse.clone(), self.metrics, hand);
+        let watching = (policies, timing, &names[..]);
+        let watcher = Watcher::open(self.bus, watching, tick, nats_clock, pulse.clone(), self.metrics, hand);
         let watcher = Box::pin(watcher).await?;
         let beats = async {
             if let Some(heartbeat) = heartbeat {

@@ -51,6 +51,8 @@ pub(crate) struct Watcher {
     unseen_transition: u64,
     tick: Interval,
     last_tick: Timestamp,
+    /// Whether the server could not be reached at the last tick.
+    is_away: bool,
     shown: HashMap<Chain, Shown>,
     clock: NatsClock,
     pulse: Pulse,
@@ -69,7 +71,7 @@ enum Event {
 impl Watcher {
     pub(crate) async fn open(
         bus: Bus,
-        (policies, timing): (Policies, Timing),
+        (policies, timing, destinations): (Policies, Timing, &[String]),
         tick: Duration,
         clock: NatsClock,
         pulse: Pulse,
@@ -84,6 +86,7 @@ impl Watcher {
         let now = clock.now();
         let hearsay = Hearsay::new(&bus, now);
         let mut board = Board::new(policies, timing, now);
+        board.set_destinations(destinations.iter().map(String::as_str));
         for habit in patiently(|| bus.habits()).await? {
             if let (Ok(source), Ok(feed)) = (habit.source.parse(), habit.feed.parse()) {
                 board.recall(Chain { source, feed }, &habit);
@@ -101,6 +104,7 @@ impl Watcher {
             unseen_transition,
             tick,
             last_tick: now,
+            is_away: false,
             shown: HashMap::new(),
             clock,
             pulse,
@@ -121,6 +125,9 @@ impl Watcher {
                 _ = self.tick.tick() => Event::Tick,
             };
             let is_tick = matches!(event, Event::Tick);
+            if is_tick {
+                self.ask_the_time().await;
+            }
             for step in self.take_in(event, self.clock.now()) {
                 if shutdown.soft().is_cancelled() {
                     return Ok(());
@@ -141,7 +148,8 @@ impl Watcher {
     fn take_in(&mut self, event: Event, now: Timestamp) -> Vec<Step> {
         match event {
             Event::Checkpoint(item) => match self.observe(*item) {
-                Some(chain) if self.has_seen_all() => {
+                // After a gap, the next tick judges it with all others.
+                Some(chain) if self.has_seen_all() && !self.is_away && !self.is_far(now) => {
                     let judgement = self.board.judge(&chain, now);
                     if let Some(judgement) = judgement {
                         self.show(&chain, judgement.poll.as_str());
@@ -168,16 +176,35 @@ impl Watcher {
         }
     }
 
-    fn tick(&mut self, now: Timestamp) -> Vec<Step> {
-        let slept = now.duration_since(self.last_tick).abs() > SLEPT + period(&self.tick);
-        self.last_tick = now;
-        if slept {
-            self.clock.ours_was_set();
+    fn is_far(&self, now: Timestamp) -> bool {
+        now.duration_since(self.last_tick).abs() > SLEPT + period(&self.tick)
+    }
+
+    /// Where time has made a leap, NATS says whether it was slept through or our clock was set.
+    async fn ask_the_time(&self) {
+        if !self.is_far(self.clock.now()) || !self.bus.is_connected() {
+            return;
         }
-        if slept || !self.bus.is_connected() {
+        self.clock.ours_was_set();
+        if let Err(error) = ask(&self.bus, &CHECKPOINTS, &self.clock).await {
+            tracing::warn!(%error, "NATS did not say what its clock shows; nothing is judged until it does");
+        }
+    }
+
+    fn tick(&mut self, now: Timestamp) -> Vec<Step> {
+        if !self.bus.is_connected() {
+            self.is_away = true;
+            return Vec::new();
+        }
+        let slept = self.is_far(now);
+        if slept && !self.clock.is_sure() {
+            return Vec::new();
+        }
+        self.last_tick = now;
+        if std::mem::take(&mut self.is_away) || slept {
             self.board.watch_anew(now);
         }
-        if !self.bus.is_connected() || !self.has_seen_all() {
+        if !self.has_seen_all() {
             return Vec::new();
         }
         self.board.set_ahead(self.clock.ahead());

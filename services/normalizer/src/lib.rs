@@ -8,6 +8,7 @@ mod config;
 mod directory;
 mod drift;
 mod metrics;
+mod places;
 mod publish;
 mod report;
 mod rulebook;

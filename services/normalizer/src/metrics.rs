@@ -1,6 +1,9 @@
 //! What a normalizer counts.
 
-use std::{sync::atomic::AtomicU64, time::Duration};
+use std::{
+    sync::atomic::AtomicU64,
+    time::{Duration, Instant},
+};
 
 use latchkey_contracts::{Chain, LogType};
 use latchkey_core::{
@@ -8,14 +11,13 @@ use latchkey_core::{
     lookup::Report,
     normalize::drift::{Drift, Seen},
 };
-use latchkey_runtime::Sources;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Unit,
 };
 
-use crate::work::Summary;
+use crate::{places::Places, work::Summary};
 
 /// The labels of one chain.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -63,7 +65,7 @@ pub struct Metrics {
     newest_refused: Family<FilesLabels, Gauge>,
     drift: Family<DriftLabels, Counter>,
     /// Which have series of their own.
-    sources: Sources,
+    places: Places,
 }
 
 /// What this process has done for a chain.
@@ -99,7 +101,7 @@ impl Metrics {
             schemas_refused: Counter::default(),
             newest_refused: Family::default(),
             drift: Family::default(),
-            sources: metrics.sources(),
+            places: Places::new(metrics.sources()),
         };
         metrics.register(|registry| {
             let normalizer = registry.sub_registry_with_prefix("normalizer");
@@ -225,7 +227,20 @@ impl Metrics {
     }
 
     fn labels(&self, chain: &Chain) -> ChainLabels {
-        ChainLabels { source: self.sources.label(chain), feed: chain.feed.as_str() }
+        self.labels_at(chain, Instant::now())
+    }
+
+    fn labels_at(&self, chain: &Chain, now: Instant) -> ChainLabels {
+        ChainLabels { source: self.places.label(chain, now, |gone| self.forget(gone)), feed: chain.feed.as_str() }
+    }
+
+    /// The series of a source without a place end, as with a process. They are not added to those of the others: there they would look like
+    /// events that have just come.
+    fn forget(&self, chain: &Chain) {
+        let labels = ChainLabels { source: chain.source.to_string(), feed: chain.feed.as_str() };
+        for family in [&self.pages, &self.events, &self.rejections, &self.duplicates, &self.unknown_fields] {
+            family.remove(&labels);
+        }
     }
 
     #[cfg(test)]
@@ -236,4 +251,30 @@ impl Metrics {
 
 fn sum<'s>(seen: impl Iterator<Item = &'s Seen>) -> u64 {
     seen.map(|seen| seen.count).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use latchkey_contracts::Feed;
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_told_of_a_source_that_has_given_its_place_back() {
+        let registry = latchkey_runtime::Metrics::with_sources(1);
+        let metrics = Metrics::new(&registry);
+        let chain = |source: &str| Chain { source: source.parse().unwrap(), feed: Feed::ItemUsages };
+        let summary = Summary { events: 3, ..Summary::default() };
+        for source in ["acme", "globex"] {
+            metrics.page_done(&chain(source), &summary, 0.1);
+        }
+        let tells = |line: &str| registry.encode().lines().any(|found| found == line);
+        let others = r#"latchkey_normalizer_events_total{source="",feed="item_usages"} 3"#;
+        assert!(tells(r#"latchkey_normalizer_events_total{source="acme",feed="item_usages"} 3"#) && tells(others));
+        assert_eq!(metrics.labels_at(&chain("globex"), Instant::now() + Duration::from_hours(25)).source, "globex");
+        // What was counted together is not counted again, and what is gone has not come anew.
+        assert!(!registry.encode().contains("acme") && tells(others), "{}", registry.encode());
+        metrics.page_done(&chain("globex"), &summary, 0.1);
+        assert!(tells(r#"latchkey_normalizer_events_total{source="globex",feed="item_usages"} 3"#) && tells(others));
+    }
 }

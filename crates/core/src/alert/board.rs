@@ -12,10 +12,10 @@ mod policies;
 mod readers;
 mod told;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
-use latchkey_contracts::{About, Chain, Feed, SourceId};
+use latchkey_contracts::{About, Chain, Feed, Object, SourceId};
 
 use self::{find::Found, habits::Recalled};
 pub use self::{
@@ -59,6 +59,8 @@ pub struct Board {
     readers: BTreeMap<(&'static str, String), Watched>,
     /// Of streams that refuse what is too much.
     rooms: BTreeMap<&'static str, Room>,
+    /// Consumers that are in use, whether or not they can be looked at.
+    in_use: HashSet<Object>,
     /// Tables that somebody should refresh.
     tables: Vec<(String, Staleness)>,
     /// What was learned before this board was made, of chains that were not observed yet.
@@ -149,6 +151,7 @@ impl Board {
             refused: BTreeMap::new(),
             readers: BTreeMap::new(),
             rooms: BTreeMap::new(),
+            in_use: readers::in_use([]),
             tables: Vec::new(),
             recalled: HashMap::new(),
             unlearned: Vec::new(),

@@ -4,12 +4,12 @@
 //! what the others know. Where nobody has looked for a while nothing can be said, so nothing is raised and nothing ends. All times of a
 //! stream are those of the server that leads it: of looks, of messages, and `now`, which is brought to its clock.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use latchkey_contracts::{
     About, Object,
-    topology::{FETCHER, STREAMS, destination_of},
+    topology::{CONSUMERS, FETCHER, STREAMS, consumer_of, destination_of},
     window::{self, window::Of},
 };
 
@@ -64,6 +64,12 @@ impl Duties {
     }
 }
 
+/// The consumers that every line has, and those of these destinations.
+pub(super) fn in_use<'d>(destinations: impl IntoIterator<Item = &'d str>) -> HashSet<Object> {
+    let ours = CONSUMERS.iter().map(|consumer| Object::named(consumer.name));
+    ours.chain(destinations.into_iter().map(|destination| Object::named(&consumer_of(destination)))).collect()
+}
+
 /// One finding for each alert: readers of one name, of two streams, share theirs. An alarm of either stands, and only both are clear or gone.
 fn merged(found: Vec<Found>) -> Vec<Found> {
     let rank = |found: &Found| match found.finding {
@@ -86,6 +92,11 @@ fn merged(found: Vec<Found>) -> Vec<Found> {
 }
 
 impl Board {
+    /// Takes in which destinations the configuration has. Who has one knows that it has not left, also where its consumer cannot be looked at.
+    pub fn set_destinations<'d>(&mut self, names: impl IntoIterator<Item = &'d str>) {
+        self.in_use = in_use(names);
+    }
+
     /// Takes in what is kept of a stream or a reader. What is about no stream of ours is nobody's business.
     pub fn see(&mut self, kept: &window::Window) {
         let Some(stream) = STREAMS.iter().find(|stream| stream.name == kept.stream) else { return };
@@ -178,7 +189,7 @@ impl Board {
                 let finding = given_up::find((stream, name), given_up, window, settles_after, by_nats);
                 found.push(Found::object(Kind::DeliveriesExhausted, name, finding));
             }
-            if self.has_left(stream, reader, now) {
+            if self.has_left(stream, name, reader, now) {
                 for found in &mut found[first..] {
                     found.finding = Finding::Gone;
                 }
@@ -189,10 +200,11 @@ impl Board {
 
     /// Whether it is the consumer of a destination that is in nobody's configuration any more: nobody has looked at it for long, and at others of
     /// its stream somebody does. While one alerter has the destination it looks, and so for none it has left.
-    fn has_left(&self, stream: &str, reader: &Watched, now: Timestamp) -> bool {
+    fn has_left(&self, stream: &str, name: &str, reader: &Watched, now: Timestamp) -> bool {
         let patience = self.timing.settles_after.max(self.timing.fresh_for());
         // Who has just started may be the one that looks at it.
-        if reader.role != Role::Destination || now.duration_since(self.watched_since) < patience {
+        let is_new = now.duration_since(self.watched_since) < patience;
+        if reader.role != Role::Destination || is_new || self.in_use.contains(&Object::named(name)) {
             return false;
         }
         let now = self.by_nats(stream, now);
@@ -203,7 +215,7 @@ impl Board {
 
     /// Whether nobody keeps anything of the reader that this is about, for whoever has read what is kept.
     pub(super) fn is_retired(&self, object: &Object) -> bool {
-        !self.readers.keys().any(|(_, name)| Object::named(name) == *object)
+        !self.in_use.contains(object) && !self.readers.keys().any(|(_, name)| Object::named(name) == *object)
     }
 
     fn find_failing(&self, stream: &str, destination: &str, reader: &Watched) -> Finding {

@@ -181,6 +181,10 @@ fn a_destination_that_nobody_has_any_more_has_no_alerts() {
     board.watch_anew(at(hour + 1));
     assert_eq!(sweep(&mut board, 2 * hour), [""; 0]);
     board.watch_anew(at(hour));
+    // It is in this alerter's configuration, and cannot be looked at.
+    board.set_destinations(["chat"]);
+    assert_eq!(sweep(&mut board, 2 * hour), [""; 0]);
+    board.set_destinations(["mail"]);
     let gone = ["destination_failing chat Resolved after 1", "reader_stopped notifier-chat Resolved after 1"];
     assert_eq!(sweep(&mut board, 2 * hour), gone);
     let told = board.alerts[&(Kind::ReaderStopped, About::Object(Object::named("notifier-chat")))].known.last.as_ref();
@@ -203,9 +207,25 @@ fn a_destination_of_which_nothing_is_kept_any_more_has_no_alerts() {
     let mut second = board([]);
     second.learn(Kind::DestinationFailing, &about, known);
     assert_eq!(sweep(&mut second, 119), [""; 0]);
+    second.set_destinations(["chat"]);
+    assert_eq!(sweep(&mut second, 120), [""; 0]);
+    second.set_destinations(["mail"]);
     assert_eq!(sweep(&mut second, 120), ["destination_failing chat Resolved after 1"]);
     let told = second.alerts[&(Kind::DestinationFailing, about)].known.last.as_ref();
     assert_eq!(told.map(|alert| alert.summary.as_str()), Some("chat was taken out of use."));
+}
+
+#[test]
+fn a_consumer_that_every_line_has_is_not_taken_out_of_use() {
+    let mut first = board([]);
+    first.see(&normalizer([still(0)]));
+    assert_eq!(sweep(&mut first, 1), ["reader_stopped normalizer Raised after 0"]);
+    let about = About::Object(Object::named("normalizer"));
+    let known = first.alerts[&(Kind::ReaderStopped, about.clone())].known.clone();
+    // What was seen of it is lost, and it cannot be looked at.
+    let mut second = board([]);
+    second.learn(Kind::ReaderStopped, &about, known);
+    assert_eq!(sweep(&mut second, 3_600), [""; 0]);
 }
 
 #[test]
