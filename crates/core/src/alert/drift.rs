@@ -124,7 +124,7 @@ impl Drifting {
             };
             let lasts = newest.duration_since(instant::from_unix_nano(last)) < settles_after;
             let path = change.path.chars().take(MAX_PATH_CHARS).collect();
-            lasts.then(|| (first, (weight, path)))
+            lasts.then_some((first, (weight, path)))
         };
         let changes: Vec<_> = report.changes.iter().take(MAX_REPORTED_CHANGES).filter_map(change).collect();
         let first = changes.iter().map(|(first, _)| *first).min().unwrap_or(of_all.0);
