@@ -180,8 +180,9 @@ impl Watcher {
         now.duration_since(self.last_tick).abs() > SLEPT + period(&self.tick)
     }
 
-    /// Where time has made a leap, NATS says whether it was slept through or our clock was set.
-    async fn ask_the_time(&self) {
+    /// Where time has made a leap, NATS says whether it was slept through or our clock was set. A shared watcher cannot wait on
+    /// another thread: its readers are not `Sync`.
+    async fn ask_the_time(&mut self) {
         if !self.is_far(self.clock.now()) || !self.bus.is_connected() {
             return;
         }

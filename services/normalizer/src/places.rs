@@ -80,7 +80,7 @@ mod tests {
         };
         let (usual, other) = (Feed::ItemUsages, Feed::AuditEvents);
         assert_eq!(
-            [label("a", usual, hour * 0), label("b", usual, hour * 0), label("b", other, hour * 12)],
+            [label("a", usual, Duration::ZERO), label("b", usual, Duration::ZERO), label("b", other, hour * 12)],
             ["a", "b", "b"]
         );
         // Nobody gives a place back for as long as it is of use, by whichever feed.
@@ -89,8 +89,8 @@ mod tests {
         assert_eq!(label("b", usual, hour * 25), "b");
         assert_eq!(label("c", usual, hour * 26), "c");
         assert_eq!(label("a", usual, hour * 27), "");
-        // A search is not made with each page.
-        assert_eq!(label("a", usual, hour * 49 - SEARCHED_EVERY / 2), "");
+        // A search is not made with each page: there was one half a minute before.
+        assert_eq!(label("a", usual, hour * 48 + Duration::from_secs(3_570)), "");
         assert_eq!(label("a", usual, hour * 49), "");
         assert_eq!(label("a", usual, hour * 49 + SEARCHED_EVERY), "a");
         let of = |source: &str| Feed::ALL.map(|feed| Chain { source: source.parse().unwrap(), feed }.to_string());

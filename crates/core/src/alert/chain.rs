@@ -214,7 +214,7 @@ fn runs_out(
             "Issue a new token on 1Password.com under Integrations and replace the token file; it is read again by itself.",
         ),
         Clock::Retention if over => (
-            format!("{chain} stands before what 1Password still keeps: events up to {at:.0} may be lost."),
+            format!("{chain} is so far behind that 1Password has deleted what may be unread since {at:.0}."),
             "Let the feed catch up, then compare with 1Password's own reports for the time that is missing.",
         ),
         Clock::Retention => (

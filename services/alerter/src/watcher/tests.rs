@@ -48,7 +48,8 @@ async fn watcher(bus: &Bus, ours: fn() -> Timestamp) -> Watcher {
     let watching = (Policies::default(), Timing::default(), &[][..]);
     let (keeper, _) = mpsc::channel(1);
     let tick = Duration::from_secs(5);
-    Watcher::open(bus.clone(), watching, tick, nats_clock, Pulse::default(), metrics, keeper).await.unwrap()
+    let opened = Watcher::open(bus.clone(), watching, tick, nats_clock, Pulse::default(), metrics, keeper);
+    Box::pin(opened).await.unwrap()
 }
 
 #[tokio::test]

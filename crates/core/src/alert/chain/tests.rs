@@ -165,6 +165,12 @@ fn a_clock_that_runs_out_is_told_of_in_time() {
             "retention",
             "item_usages of Acme is so far behind that 1Password begins to delete what may be unread in 5 days, at 2023-11-19T22:24:10Z.",
         ),
+        (
+            ChainWindow { position_at: Some(at(650 - 121 * DAY)), ..window() },
+            Severity::Critical,
+            "retention",
+            "item_usages of Acme is so far behind that 1Password has deleted what may be unread since 2023-11-13T22:24:10Z.",
+        ),
     ] {
         let Finding::Alarm(alarm) = find(&window) else { panic!("no alarm") };
         assert_eq!((alarm.severity, &*alarm.reason, &*alarm.summary), (severity, reason, summary));
